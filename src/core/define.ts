@@ -1,0 +1,74 @@
+import type { z } from 'zod'
+import type { Provider } from './provider.ts'
+import type { Memory, Transport, TransportReport } from './transport.ts'
+
+/** The part of pino's logger that we use. Messages are constants; facts are fields. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** What every adapter is given when it is opened. */
+export interface AdapterDeps {
+  /** Absolute path of the agent's home folder. */
+  readonly home: string
+  readonly log: Log
+  /** What this adapter keeps between runs. */
+  readonly memory: Memory
+}
+
+export interface TransportDeps extends AdapterDeps {
+  /** Says how the transport fares. The first `connected` or `failed` counts as its first try. */
+  report(report: TransportReport): void
+  /** Something was heard from the network: a proof of life for `status`. */
+  heard(): void
+}
+
+export interface ProviderDeps extends AdapterDeps {
+  /** The environment for the CLI: this process's own, gaps filled from `.env`, then `providers.NAME.env`. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** A warning about a configuration that is valid but that a person should know about. */
+export interface Warning {
+  readonly key: string
+  readonly message: string
+}
+
+/** Default export of each folder of src/transports. */
+export interface TransportDefinition<Config = unknown> {
+  /** The folder's name, and the name in `transports`. */
+  readonly name: string
+  /** What the keys of its places begin with: `tg`, `mx`, `web`. */
+  readonly prefix: string
+  /** Libraries beyond the base install: npm name to version range. */
+  readonly needs?: Readonly<Record<string, string>>
+  /** Takes its own keys from the whole file. */
+  readonly config: z.ZodType<Config>
+  /** Valid, but a person should know: whoever may talk to the bot, a password that is not needed any more. */
+  warnings?(config: Config): readonly Warning[]
+  /** Makes the transport without touching the network. */
+  open(config: Config, deps: TransportDeps): Transport | Promise<Transport>
+}
+
+/** Default export of each folder of src/providers. */
+export interface ProviderDefinition<Config = unknown> {
+  readonly name: string
+  /** The folder's part of `providers.NAME`. */
+  readonly config: z.ZodType<Config>
+  /** The program's usual names on the PATH; none for one that is built in. */
+  readonly programs: readonly string[]
+  open(config: Config, deps: ProviderDeps): Provider | Promise<Provider>
+}
+
+export function defineTransport<Config>(
+  definition: TransportDefinition<Config>,
+): TransportDefinition<Config> {
+  return definition
+}
+
+export function defineProvider<Config>(definition: ProviderDefinition<Config>): ProviderDefinition<Config> {
+  return definition
+}

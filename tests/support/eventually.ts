@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/**
+ * Waits until `look` gives something true, and gives it. `look` may throw meanwhile: the last error is the failure's cause.
+ * The limit is a safety net for a machine under load, not an expectation.
+ */
+export async function eventually<T>(
+  look: () => T | Promise<T>,
+  what = 'the condition',
+  limitMs = 30_000,
+): Promise<NonNullable<T>> {
+  const end = Date.now() + limitMs
+  for (;;) {
+    let cause: unknown
+    try {
+      const seen = await look()
+      if (seen !== undefined && seen !== null && seen !== false) return seen
+    } catch (error) {
+      cause = error
+    }
+    if (Date.now() > end) throw new Error(`${what} did not come about within ${limitMs} ms`, { cause })
+    await sleep(10)
+  }
+}
