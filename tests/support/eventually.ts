@@ -8,13 +8,13 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   what = 'the condition',
   limitMs = 30_000,
-): Promise<NonNullable<T>> {
+): Promise<NonNullable<Exclude<T, false>>> {
   const end = Date.now() + limitMs
   for (;;) {
     let cause: unknown
     try {
       const seen = await look()
-      if (seen !== undefined && seen !== null && seen !== false) return seen
+      if (seen !== undefined && seen !== null && seen !== false) return seen as NonNullable<Exclude<T, false>>
     } catch (error) {
       cause = error
     }
