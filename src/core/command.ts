@@ -9,10 +9,10 @@ export interface CommandCall {
   /** What the commands begin with here, the preferred first. */
   readonly prefix: string
   /** Ends the running turn and drops what waits; tells only what is true afterwards. */
-  stop(): Promise<{ readonly stopped: boolean; readonly dropped: number }>
+  readonly stop: () => Promise<{ readonly stopped: boolean; readonly dropped: number }>
   /** Forgets the agent's session: the next message begins a new one. */
-  fresh(): Promise<void>
-  status(): ConversationStatus
+  readonly fresh: () => Promise<void>
+  readonly status: () => ConversationStatus
 }
 
 export interface ConversationStatus {

@@ -20,6 +20,8 @@ export interface OutboxDeps {
   readonly store: Store
   readonly transports: ReadonlyMap<string, Transport>
   readonly log: Log
+  /** Writes until the disk takes it. */
+  readonly keep: <T>(write: () => T, signal: AbortSignal) => Promise<T>
   readonly now?: () => number
 }
 
@@ -162,7 +164,7 @@ export class Outbox {
     while (!this.#closing.signal.aborted) {
       const wait = lane.restUntil - this.#now()
       if (wait > 0) return this.#later(lane, wait)
-      const next = this.#next(lane)
+      const next = await this.#next(lane)
       if (next === undefined) return
       if ('waitMs' in next) return this.#later(lane, next.waitMs)
       await this.#call(lane, next.shown, next.step)
@@ -175,12 +177,12 @@ export class Outbox {
   }
 
   /** The next call for this chat: finals in their order first, then progress when its pace allows. */
-  #next(lane: Lane): { shown: Shown; step: Step } | { waitMs: number } | undefined {
+  async #next(lane: Lane): Promise<{ shown: Shown; step: Step } | { waitMs: number } | undefined> {
     const all = [...lane.shown.values()]
     for (const shown of all.filter(({ publication }) => publication.final)) {
       const step = this.#step(shown)
       if (step !== undefined) return { shown, step }
-      this.#settle(lane, shown)
+      await this.#settle(lane, shown)
     }
     const live = all.filter(({ publication, blocked }) => !publication.final && !blocked)
     for (const shown of live) {
@@ -198,9 +200,15 @@ export class Outbox {
     return undefined
   }
 
-  #settle(lane: Lane, shown: Shown): void {
-    this.#deps.store.setPublicationState(shown.publication.key, 'settled')
-    lane.shown.delete(shown.publication.key)
+  async #settle(lane: Lane, shown: Shown): Promise<void> {
+    const { publication } = shown
+    // A transport that is not configured any more: what it should show waits, in case it comes back.
+    if (this.#transport(shown) !== undefined) {
+      await this.#keep(() => this.#deps.store.setPublicationState(publication.key, 'settled'))
+      // A newer view came while the disk was busy: it is not settled at all.
+      if (shown.publication !== publication) return this.#keep(() => this.#save(shown.publication, 'final'))
+    }
+    lane.shown.delete(publication.key)
   }
 
   #transport({ publication }: Shown): Transport | undefined {
@@ -210,7 +218,6 @@ export class Outbox {
   /** The first difference between what is posted and what should be; undefined when they agree. */
   #step(shown: Shown): Step | undefined {
     const wanted = this.#transport(shown)?.render(shown.publication.view)
-    // A transport that is not configured any more: what it should show waits, in case it comes back.
     if (wanted === undefined) return undefined
     const known = new Map(shown.posts.map((post) => [post.index, post]))
     for (const [index, content] of wanted.entries()) {
@@ -225,16 +232,23 @@ export class Outbox {
   async #call(lane: Lane, shown: Shown, step: Step): Promise<void> {
     const transport = this.#transport(shown)
     if (transport === undefined) return
-    if (step.do === 'delete' && step.post.ref === undefined) return this.#forget(shown, step.index)
+    if (step.do === 'delete' && step.post.ref === undefined)
+      return this.#keep(() => this.#forget(shown, step.index))
+    const { publication } = shown
+    await this.#keep(() => this.#begin(shown, step, transport))
+    let ref: string
     try {
-      this.#begin(shown, step, transport)
-      const ref = await transport.deliver(operation(shown.publication, step), this.#closing.signal)
-      lane.failures = 0
-      this.#done(shown, step, ref)
+      ref = await transport.deliver(operation(publication, step), this.#closing.signal)
     } catch (error) {
       if (this.#closing.signal.aborted) return
-      this.#failed(lane, shown, step, error)
+      return this.#keep(() => this.#failed(lane, shown, step, error))
     }
+    lane.failures = 0
+    await this.#keep(() => this.#done(shown, publication, step, ref))
+  }
+
+  #keep<T>(write: () => T): Promise<T> {
+    return this.#deps.keep(write, this.#closing.signal)
   }
 
   /** What is about to be posted is written down first: after a crash it is known that it may be there. */
@@ -246,14 +260,18 @@ export class Outbox {
       shown.saved = true
       const begun = shown.posts.some(({ index }) => index === step.index)
       if (begun && !transport.dropsDoubles) {
-        this.#note(shown, 'sent again', `message ${step.index + 1} may appear twice: its first sending has no known end`)
+        this.#note(
+          shown,
+          'sent again',
+          `message ${step.index + 1} may appear twice: its first sending has no known end`,
+        )
       }
       this.#write(shown, { index: step.index, attempt: step.attempt, content: step.content, revision: 0 })
     })
   }
 
-  #done(shown: Shown, step: Step, ref: string): void {
-    const { publication } = shown
+  /** `publication` is the one that was delivered; a newer one may have come meanwhile. */
+  #done(shown: Shown, publication: Publication, step: Step, ref: string): void {
     switch (step.do) {
       case 'post':
         this.#deps.store.transaction(() => {

@@ -14,7 +14,12 @@ const own = <T>() => z.string().transform((text): T => JSON.parse(text))
 
 const place = { place: z.string(), transport: z.string(), chat: z.string(), thread: optionalText }
 
-export function toPlace(row: { place: string; transport: string; chat: string; thread?: string | undefined }): Place {
+export function toPlace(row: {
+  place: string
+  transport: string
+  chat: string
+  thread?: string | undefined
+}): Place {
   return {
     key: row.place,
     transport: row.transport,
@@ -37,14 +42,12 @@ const inboxState = z.enum([
 
 export const inboxRow = z
   .object({ seq: z.number(), body: own<Inbound>(), state: inboxState, turn: optionalText })
-  .transform(
-    ({ seq, body, state, turn }): InboxRow => ({
-      seq,
-      inbound: body,
-      state,
-      ...(turn === undefined ? {} : { turn }),
-    }),
-  )
+  .transform(({ seq, body, state, turn }): InboxRow => ({
+    seq,
+    inbound: body,
+    state,
+    ...(turn === undefined ? {} : { turn }),
+  }))
 
 export const turnRow = z
   .object({ id: z.string(), ...place, provider: z.string(), started_at: z.number() })
@@ -64,16 +67,14 @@ export const publicationRow = z
     turn: optionalText,
     reply_to: optionalText,
   })
-  .transform(
-    (row): PublicationRow => ({
-      key: row.key,
-      place: toPlace(row),
-      view: row.view,
-      state: row.state,
-      ...(row.turn === undefined ? {} : { turn: row.turn }),
-      ...(row.reply_to === undefined ? {} : { replyTo: row.reply_to }),
-    }),
-  )
+  .transform((row): PublicationRow => ({
+    key: row.key,
+    place: toPlace(row),
+    view: row.view,
+    state: row.state,
+    ...(row.turn === undefined ? {} : { turn: row.turn }),
+    ...(row.reply_to === undefined ? {} : { replyTo: row.reply_to }),
+  }))
 
 export const postRow = z
   .object({
@@ -83,15 +84,13 @@ export const postRow = z
     content: own<Content>(),
     revision: z.number(),
   })
-  .transform(
-    ({ number, attempt, ref, content, revision }): PostRow => ({
-      index: number,
-      attempt,
-      content,
-      revision,
-      ...(ref === undefined ? {} : { ref }),
-    }),
-  )
+  .transform(({ number, attempt, ref, content, revision }): PostRow => ({
+    index: number,
+    attempt,
+    content,
+    revision,
+    ...(ref === undefined ? {} : { ref }),
+  }))
 
 export const choiceRow = z
   .object({
@@ -104,14 +103,12 @@ export const choiceRow = z
     made_at: z.number(),
     spent: z.number(),
   })
-  .transform(
-    ({ style, made_at, spent, ...row }): StoredChoice => ({
-      ...row,
-      madeAt: made_at,
-      spent: spent === 1,
-      ...(style === null ? {} : { style }),
-    }),
-  )
+  .transform(({ style, made_at, spent, ...row }): StoredChoice => ({
+    ...row,
+    madeAt: made_at,
+    spent: spent === 1,
+    ...(style === null ? {} : { style }),
+  }))
 
 export const traceRow = z
   .object({ at: z.number(), event: z.string(), detail: optionalText })

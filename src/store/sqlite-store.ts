@@ -303,7 +303,8 @@ export class SqliteStore implements Store {
     this.transaction(() => {
       for (const [key, value] of Object.entries(entries)) {
         if (value === null) this.#run('delete from memory where source = ? and key = ?', source, key)
-        else this.#run('insert or replace into memory (source, key, value) values (?, ?, ?)', source, key, value)
+        else
+          this.#run('insert or replace into memory (source, key, value) values (?, ?, ?)', source, key, value)
       }
     })
   }

@@ -1,0 +1,12 @@
+import type { Command } from '../core/command.ts'
+
+export const start: Command = {
+  name: 'start',
+  summary: 'say hello',
+  async run({ prefix, status }) {
+    return [
+      `Hello. I put ${status().provider} on your machine into this chat: write, and it works there and answers here.`,
+      `${prefix}help lists what else I understand.`,
+    ].join('\n')
+  },
+}
