@@ -48,6 +48,8 @@ export class Conversation {
   #running: RunningTurn | undefined
   #drained: Promise<void> = Promise.resolve()
   #working = false
+  /** Something may have come since the round began. */
+  #again = false
   #closing = false
 
   constructor(place: Place, deps: ConversationDeps) {
@@ -65,15 +67,10 @@ export class Conversation {
 
   /** There may be something to do. */
   wake(): void {
+    this.#again = true
     if (this.#working || this.#closing) return
     this.#working = true
-    this.#drained = this.#drain()
-      .catch((error: unknown) =>
-        this.#deps.log.error({ err: error, place: this.#place.key }, 'a conversation stumbled'),
-      )
-      .finally(() => {
-        this.#working = false
-      })
+    this.#drained = this.#untilQuiet()
   }
 
   /** Ends the running turn. Resolves when it has ended, with whether there was one. */
@@ -97,6 +94,19 @@ export class Conversation {
     const limit = setTimeout(() => this.#running?.abort.abort(), graceMs)
     await this.#drained
     clearTimeout(limit)
+  }
+
+  async #untilQuiet(): Promise<void> {
+    // A message that comes while a round ends asks for another one: between the last look and `working = false` nothing runs.
+    while (this.#again && !this.#closing) {
+      this.#again = false
+      try {
+        await this.#drain()
+      } catch (error) {
+        this.#deps.log.error({ err: error, place: this.#place.key }, 'a conversation stumbled')
+      }
+    }
+    this.#working = false
   }
 
   async #drain(): Promise<void> {

@@ -287,7 +287,7 @@ export class Gateway implements Flow {
     try {
       const press = pressed(this, inbound)
       if (press !== undefined) await press()
-      else if (inbound.kind === 'message') await this.#command(inbound)
+      else if (inbound.kind === 'message') await this.#command(seq, inbound)
       await this.keep(() => this.#deps.store.setInboxState(seq, 'done'))
     } catch (error) {
       this.#deps.log.error({ err: error, place: inbound.place.key }, 'a command failed')
@@ -298,7 +298,7 @@ export class Gateway implements Flow {
     }
   }
 
-  async #command(message: Message): Promise<void> {
+  async #command(seq: number, message: Message): Promise<void> {
     const { transports, commands } = this.#deps
     const prefixes = transports.get(message.place.transport)?.commandPrefixes ?? ['/']
     const call = parseCommand(message.text, prefixes, commands)
@@ -312,7 +312,7 @@ export class Gateway implements Flow {
       prefix: message.text.slice(0, 1),
       stop: async () => {
         // First what waits, or it would start the moment the running turn has ended.
-        const dropped = await this.keep(() => this.#dropQueue(place))
+        const dropped = await this.keep(() => this.#dropQueue(place, seq))
         return { stopped: await conversation.stop(), dropped }
       },
       fresh: () => this.keep(() => this.#deps.store.setSession(place.key, this.providerName, undefined)),
@@ -323,10 +323,11 @@ export class Gateway implements Flow {
     )
   }
 
-  #dropQueue(place: Place): number {
+  /** Drops what was written before the command; what was written after it stays. */
+  #dropQueue(place: Place, before: number): number {
     const { store } = this.#deps
     return store.transaction(() => {
-      const rows = store.inboundsIn('queued', place.key)
+      const rows = store.inboundsIn('queued', place.key).filter(({ seq }) => seq < before)
       for (const { seq } of rows) {
         store.setInboxState(seq, 'cancelled')
         store.note({ seq }, 'cancelled', 'by /stop or /new')

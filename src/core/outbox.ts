@@ -39,6 +39,8 @@ interface Lane {
   nextProgressAt: number
   failures: number
   working: boolean
+  /** Something was shown since the round began. */
+  again: boolean
   timer?: NodeJS.Timeout
 }
 
@@ -140,21 +142,37 @@ export class Outbox {
     const key = laneKey(place)
     const known = this.#lanes.get(key)
     if (known !== undefined) return known
-    const lane: Lane = { shown: new Map(), restUntil: 0, nextProgressAt: 0, failures: 0, working: false }
+    const lane: Lane = {
+      shown: new Map(),
+      restUntil: 0,
+      nextProgressAt: 0,
+      failures: 0,
+      working: false,
+      again: false,
+    }
     this.#lanes.set(key, lane)
     return lane
   }
 
   #work(lane: Lane): void {
+    lane.again = true
     if (lane.working || this.#closing.signal.aborted) return
     lane.working = true
-    const call = this.#drain(lane)
-      .catch((error: unknown) => this.#deps.log.error({ err: error }, 'the outbox stumbled'))
-      .finally(() => {
-        lane.working = false
-        this.#calls.delete(call)
-      })
-    this.#calls.add(call)
+    const work = this.#untilQuiet(lane).finally(() => this.#calls.delete(work))
+    this.#calls.add(work)
+  }
+
+  async #untilQuiet(lane: Lane): Promise<void> {
+    // What is shown while a round ends asks for another one: between the last look and `working = false` nothing runs.
+    while (lane.again && !this.#closing.signal.aborted) {
+      lane.again = false
+      try {
+        await this.#drain(lane)
+      } catch (error) {
+        if (!this.#closing.signal.aborted) this.#deps.log.error({ err: error }, 'the outbox stumbled')
+      }
+    }
+    lane.working = false
   }
 
   async #drain(lane: Lane): Promise<void> {

@@ -9,10 +9,12 @@ import type {
   PublicationState,
   Store,
   StoredChoice,
+  TraceLine,
   TraceSubject,
   TurnRow,
 } from '../core/store.ts'
 import { choiceRow, inboxRow, postRow, publicationRow, turnRow } from './rows.ts'
+import { traceOf } from './trace.ts'
 
 const pair = z.object({ key: z.string(), value: z.string() })
 const count = z.object({ n: z.number() })
@@ -282,6 +284,11 @@ export class SqliteStore implements Store {
       event,
       detail ?? null,
     )
+  }
+
+  /** The life of a message; see `traceOf`. */
+  trace(id: string): readonly TraceLine[] {
+    return traceOf(this.#db, id)
   }
 
   recall(source: string, key: string): string | undefined {

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventually } from '../../tests/support/eventually.ts'
+import { breathe, PaperTransport, place, setStage, type Stage } from '../../tests/support/stage.ts'
+import { DeliveryError, type DeliveryFailure } from './transport.ts'
+import { noticeView, type View } from './view.ts'
+
+const working = (text: string): View => ({ state: 'working', parts: [{ kind: 'text', text }], choices: [] })
+const ended = (text: string): View => ({ ...working(text), state: 'ended' })
+
+function show(stage: Stage, view: View, key = 'turn/t'): void {
+  stage.outbox.show({ key, place, view, final: view.state === 'ended', turn: 't' })
+}
+
+const settled = (stage: Stage, count = 1) =>
+  eventually(() => stage.store.countPublications('settled') === count, `${count} settled`)
+
+/** The next call fails like this, before it is carried out or after. */
+function failOnce(stage: Stage, failure: DeliveryFailure, when: 'before' | 'after' = 'before'): void {
+  stage.transport[when] = () => {
+    stage.transport[when] = () => {}
+    throw new DeliveryError(failure, 'as planned', { retryAfterMs: 5 })
+  }
+}
+
+test('one message is posted and edited until it shows the final view', async () => {
+  const stage = setStage()
+  show(stage, working('a'))
+  await eventually(() => stage.transport.texts[0] === 'a')
+  show(stage, working('ab'))
+  await eventually(() => stage.transport.texts[0] === 'ab')
+  show(stage, ended('abc'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['abc'])
+})
+
+test('views that come faster than the network are skipped, the last is not', async () => {
+  const stage = setStage()
+  for (let n = 0; n < 100; n += 1) show(stage, working(`${n}`))
+  show(stage, ended('end'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['end'])
+  assert.ok(stage.transport.operations.length < 5)
+})
+
+test('a late progress view does not undo a final one', async () => {
+  const stage = setStage()
+  show(stage, ended('end'))
+  show(stage, working('late'))
+  await settled(stage)
+  await breathe()
+  assert.deepEqual(stage.transport.texts, ['end'])
+})
+
+test('finals go before progress, and in their order', async () => {
+  const stage = setStage()
+  const gate = Promise.withResolvers<void>()
+  const deliver = stage.transport.deliver.bind(stage.transport)
+  stage.transport.deliver = async (operation) => {
+    await gate.promise
+    return deliver(operation)
+  }
+  show(stage, working('progress'), 'turn/p')
+  await breathe()
+  show(stage, working('more'), 'turn/q')
+  show(stage, ended('first'), 'turn/1')
+  show(stage, noticeView('second'), 'notice/2')
+  gate.resolve()
+  await settled(stage, 2)
+  await eventually(() => stage.transport.texts.length === 4)
+  assert.deepEqual(stage.transport.texts, ['progress', 'first', 'second', 'more'])
+})
+
+for (const failure of ['rate-limited', 'unreachable', 'unknown'] as const) {
+  test(`a final post that failed as ${failure} comes to be seen`, async () => {
+    const stage = setStage()
+    failOnce(stage, failure)
+    show(stage, ended('end'))
+    await settled(stage)
+    assert.deepEqual(stage.transport.texts, ['end'])
+  })
+}
+
+test('a final post whose answer was lost may appear twice, and only then the trace says so', async () => {
+  const stage = setStage()
+  failOnce(stage, 'unknown', 'after')
+  show(stage, ended('end'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['end', 'end'])
+  const events = stage.store.trace('ref-2-turn/t/0/p0').map(({ event }) => event)
+  assert.deepEqual(events, ['doubtful', 'sent again', 'delivered'])
+})
+
+test('a progress post whose answer was lost is not sent again before the final view', async () => {
+  const stage = setStage()
+  failOnce(stage, 'unknown', 'after')
+  show(stage, working('a'))
+  await eventually(() => stage.transport.texts.length === 1)
+  show(stage, working('ab'))
+  await breathe()
+  assert.deepEqual(stage.transport.texts, ['a'])
+  show(stage, ended('abc'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['a', 'abc'])
+})
+
+test('a post has the same key at each attempt, so that a network that drops doubles shows it once', async () => {
+  const stage = setStage({ transport: new PaperTransport({ dropsDoubles: true }) })
+  failOnce(stage, 'unreachable', 'after')
+  show(stage, ended('end'))
+  await settled(stage)
+  assert.equal(new Set(stage.transport.operations.map(({ key }) => key)).size, 1)
+})
+
+test('a message that is gone is posted anew, under another key', async () => {
+  const stage = setStage()
+  show(stage, working('a'))
+  await eventually(() => stage.transport.texts.length === 1)
+  failOnce(stage, 'gone')
+  show(stage, ended('end'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['a', 'end'])
+  const keys = stage.transport.operations.flatMap(({ type, key }) => (type === 'post' ? key : []))
+  assert.equal(new Set(keys).size, 2)
+})
+
+test('what is refused for good is set aside, counted and traced; the next is delivered', async () => {
+  const stage = setStage()
+  failOnce(stage, 'rejected')
+  show(stage, ended('bad'), 'turn/1')
+  show(stage, ended('good'), 'turn/2')
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['good'])
+  assert.equal(stage.store.countPublications('dead'), 1)
+})
+
+test('progress keeps the pace of its chat, a final view does not wait for it', async () => {
+  const stage = setStage()
+  Object.assign(stage.transport, { progressPaceMs: () => 3600_000 })
+  show(stage, working('a'))
+  await eventually(() => stage.transport.texts[0] === 'a')
+  show(stage, working('ab'))
+  await breathe()
+  assert.deepEqual(stage.transport.texts, ['a'])
+  show(stage, ended('abc'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['abc'])
+})
+
+test('what was withdrawn before it was posted never appears', async () => {
+  const stage = setStage()
+  stage.outbox.show({ key: 'queue/1', place, view: noticeView('waiting'), final: true })
+  stage.outbox.withdraw('queue/1', place)
+  await settled(stage)
+  assert.deepEqual(stage.transport.operations, [])
+})

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, test, type TestContext } from 'node:test'
+import { message, place, silentLog } from '../../tests/support/stage.ts'
+import { untilStored } from '../core/until-stored.ts'
+import { openDatabase } from './open.ts'
+import { SqliteStore } from './sqlite-store.ts'
+
+function file(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ductor-store-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return join(folder, 'ductor.db')
+}
+
+/** Each promise is kept in memory, and by a file that is closed and opened between any two steps. */
+for (const kind of ['in memory', 'in a file that is reopened at each step'] as const) {
+  describe(`the store, ${kind}`, () => {
+    function open(t: TestContext): () => SqliteStore {
+      const path = kind === 'in memory' ? ':memory:' : file(t)
+      let store = new SqliteStore(openDatabase(path))
+      t.after(() => store.close())
+      return () => {
+        if (path === ':memory:') return store
+        store.close()
+        store = new SqliteStore(openDatabase(path))
+        return store
+      }
+    }
+
+    test('an event is taken once', (t) => {
+      const store = open(t)
+      const hello = message('hello')
+      assert.equal(store().addInbound(hello, 'queued'), 1)
+      assert.equal(store().addInbound(hello, 'queued'), undefined)
+      assert.deepEqual(store().nextQueued(place.key)?.inbound, hello)
+    })
+
+    test('what waits comes in the order in which it was taken', (t) => {
+      const store = open(t)
+      for (const text of ['a', 'b', 'c']) store().addInbound(message(text), 'queued')
+      store().setInboxState(1, 'done')
+      assert.equal(store().nextQueued(place.key)?.seq, 2)
+      assert.equal(store().countInbox('queued'), 2)
+    })
+
+    test('a transaction that throws leaves nothing behind, nested ones included', (t) => {
+      const store = open(t)
+      const opened = store()
+      assert.throws(() =>
+        opened.transaction(() => {
+          opened.addInbound(message('a'), 'queued')
+          opened.transaction(() => opened.remember('x', { offset: '1' }))
+          throw new Error('power cut')
+        }),
+      )
+      assert.equal(store().countInbox('queued'), 0)
+      assert.equal(store().recall('x', 'offset'), undefined)
+    })
+
+    test('sources remember only what is theirs, in the order of the keys', (t) => {
+      const store = open(t)
+      store().remember('a', { 'room:2': 'two', 'room:1': 'one', other: 'x' })
+      store().remember('b', { 'room:3': 'three' })
+      assert.deepEqual(store().list('a', 'room:'), [
+        ['room:1', 'one'],
+        ['room:2', 'two'],
+      ])
+      store().remember('a', { 'room:1': null })
+      assert.equal(store().recall('a', 'room:1'), undefined)
+    })
+
+    test('choices keep their order and are spent together', (t) => {
+      const store = open(t)
+      for (const label of ['yes', 'no']) {
+        store().addChoice({
+          token: label,
+          label,
+          place: place.key,
+          publication: 'ask',
+          action: { do: 'cancel', seq: 1 },
+          madeAt: 1,
+          spent: false,
+        })
+      }
+      assert.deepEqual(
+        store()
+          .newestChoices(place.key)
+          .map(({ label }) => label),
+        ['yes', 'no'],
+      )
+      store().spendChoices('ask')
+      assert.deepEqual(store().newestChoices(place.key), [])
+      assert.equal(store().choice('no')?.spent, true)
+    })
+
+    test('the life of a message is found by its id from either side', (t) => {
+      const store = open(t)
+      const hello = message('hello')
+      const seq = store().addInbound(hello, 'queued') ?? 0
+      store().note({ seq }, 'received')
+      store().startTurn({ id: 't', place, provider: 'demo', startedAt: 1 })
+      store().setInboxState(seq, 'running', 't')
+      store().savePublication({
+        key: 'turn/t',
+        place,
+        view: { state: 'ended', parts: [], choices: [] },
+        state: 'final',
+        turn: 't',
+      })
+      store().putPost('turn/t', { index: 0, attempt: 0, ref: '77', content: {}, revision: 0 })
+      store().note({ turn: 't' }, 'delivered', 'as 77')
+      const events = ['received', 'delivered']
+      for (const id of [hello.messageId, hello.id, `tg:1/${hello.messageId}`, '77', 'tg:1/77']) {
+        assert.deepEqual(
+          store()
+            .trace(id)
+            .map(({ event }) => event),
+          events,
+          id,
+        )
+      }
+      assert.deepEqual(store().trace('tg:2/77'), [])
+    })
+
+    test('what is old and finished goes; what waits stays however old it is', (t) => {
+      const store = open(t)
+      store().addInbound(message('done'), 'done')
+      store().addInbound(message('waits'), 'queued')
+      store().prune(Date.now() + 1000)
+      assert.equal(store().countInbox('done'), 0)
+      assert.equal(store().countInbox('queued'), 1)
+    })
+  })
+}
+
+test('a store that a newer ductor wrote is refused with a clear line, and left as it is', (t) => {
+  const path = file(t)
+  openDatabase(path).close()
+  const newer = new DatabaseSync(path)
+  newer.exec('pragma user_version = 999')
+  newer.close()
+  assert.throws(() => openDatabase(path), /written by a newer ductor/)
+})
+
+test('while the disk is full nothing is given up, and it goes on by itself when there is room', async (t) => {
+  const db = openDatabase(file(t))
+  const store = new SqliteStore(db)
+  t.after(() => store.close())
+  db.exec('pragma max_page_count = 1')
+  let trouble: string | undefined
+  const pages = Number(db.prepare('pragma page_count').get()?.['page_count'])
+  const stored = untilStored(
+    () => store.transaction(() => store.addInbound(message('x'.repeat(100_000)), 'queued')),
+    {
+      log: silentLog,
+      trouble(what) {
+        trouble = what
+        // Somebody made room.
+        if (what !== undefined) db.exec(`pragma max_page_count = ${pages + 1000}`)
+      },
+    },
+  )
+  assert.match(trouble ?? '', /full/)
+  assert.equal(await stored, 1)
+  assert.equal(trouble, undefined)
+})
