@@ -15,20 +15,23 @@ function file(t: TestContext): string {
   return join(folder, 'ductor.db')
 }
 
+/** Gives the store; where it is in a file, closed and opened again each time. */
+function opener(t: TestContext, kind: string): () => SqliteStore {
+  const path = kind === 'in memory' ? ':memory:' : file(t)
+  let store = new SqliteStore(openDatabase(path))
+  t.after(() => store.close())
+  return () => {
+    if (path === ':memory:') return store
+    store.close()
+    store = new SqliteStore(openDatabase(path))
+    return store
+  }
+}
+
 /** Each promise is kept in memory, and by a file that is closed and opened between any two steps. */
 for (const kind of ['in memory', 'in a file that is reopened at each step'] as const) {
   describe(`the store, ${kind}`, () => {
-    function open(t: TestContext): () => SqliteStore {
-      const path = kind === 'in memory' ? ':memory:' : file(t)
-      let store = new SqliteStore(openDatabase(path))
-      t.after(() => store.close())
-      return () => {
-        if (path === ':memory:') return store
-        store.close()
-        store = new SqliteStore(openDatabase(path))
-        return store
-      }
-    }
+    const open = (t: TestContext) => opener(t, kind)
 
     test('an event is taken once', (t) => {
       const store = open(t)
