@@ -27,7 +27,7 @@ export interface TransportDeps extends AdapterDeps {
 }
 
 export interface ProviderDeps extends AdapterDeps {
-  /** The environment for the CLI: this process's own, gaps filled from `.env`, then `providers.NAME.env`. */
+  /** This process's own environment, its gaps filled from the home's `.env`. */
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -35,6 +35,14 @@ export interface ProviderDeps extends AdapterDeps {
 export interface Warning {
   readonly key: string
   readonly message: string
+}
+
+/** One line of `ductor doctor`. */
+export interface Finding {
+  readonly level: 'ok' | 'warning' | 'problem'
+  readonly what: string
+  /** What to do about it. */
+  readonly mend?: string
 }
 
 /** Default export of each folder of src/transports. */
@@ -49,6 +57,8 @@ export interface TransportDefinition<Config = unknown> {
   readonly config: z.ZodType<Config>
   /** Valid, but a person should know: whoever may talk to the bot, a password that is not needed any more. */
   warnings?(config: Config): readonly Warning[]
+  /** Looks at the network without starting to listen: is the token good, who are we, who may talk? */
+  diagnose?(config: Config, deps: AdapterDeps, signal: AbortSignal): Promise<readonly Finding[]>
   /** Makes the transport without touching the network. */
   open(config: Config, deps: TransportDeps): Transport | Promise<Transport>
 }

@@ -1,0 +1,43 @@
+import { pino, type Logger } from 'pino'
+import { redactor } from './redact.ts'
+import { RollingFile } from './rolling-file.ts'
+
+const maxBytes = 5_000_000
+const keep = 4
+
+export interface LogOptions {
+  /** Absolute path of the newest file; older ones stand beside it. */
+  readonly path: string
+  readonly level: string
+  /** What to show on standard error: readable lines for a terminal, or nothing. */
+  readonly stderr: 'readable' | 'nothing'
+  /** Values that must never appear, besides those that look like secrets. */
+  readonly secrets?: readonly string[]
+}
+
+/** JSON lines with `level`, `time` (ISO 8601), the facts and a constant `msg`. */
+export async function openLog({ path, level, stderr, secrets = [] }: LogOptions): Promise<Logger> {
+  const file = new RollingFile({ path, maxBytes, keep })
+  const clean = redactor(secrets)
+  const terminal = stderr === 'readable' ? await readable() : undefined
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    {
+      write(line: string) {
+        const safe = clean(line)
+        file.write(safe)
+        terminal?.write(safe)
+      },
+    },
+  )
+}
+
+async function readable() {
+  const { default: pretty } = await import('pino-pretty')
+  return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' })
+}
