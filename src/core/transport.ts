@@ -2,6 +2,8 @@ import type { Policy } from './authorise.ts'
 import type { Inbound, MessageRef, Place, Press } from './message.ts'
 import type { View } from './view.ts'
 
+export type { MessageRef } from './message.ts'
+
 /**
  * What a source keeps between runs, small and durable: its cursor, what it knows of its rooms.
  * Keys are the source's own; each source sees only what it wrote.

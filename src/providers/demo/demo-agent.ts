@@ -16,9 +16,13 @@ function say(line: Reply): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }
 
-/** One line for each prompt that was begun and for each that was finished, for whoever counts them. */
+/** A line for each prompt that was begun, answered its first word, and was finished: for whoever counts or times them. */
 function note(event: string, text: string): void {
-  if (journal !== undefined) appendFileSync(journal, `${JSON.stringify({ event, text })}\n`)
+  if (journal !== undefined)
+    appendFileSync(
+      journal,
+      `${JSON.stringify({ event, text, at: performance.timeOrigin + performance.now() })}\n`,
+    )
 }
 
 /** How many messages the session has had, this one included. */
@@ -60,8 +64,12 @@ const answer = 42
 > A quotation.`
 
 let blocks = 0
+let prompt = ''
+let spoke = false
 
 async function speak(text: string, pauseMs = 0): Promise<void> {
+  if (!spoke) note('spoke', prompt)
+  spoke = true
   blocks += 1
   const block = String(blocks)
   for (const delta of text.match(/\S+\s*|\s+/g) ?? [text]) {
@@ -80,11 +88,11 @@ async function useTool(title: string, pauseMs: number): Promise<void> {
 
 async function askLeave(detail: string): Promise<void> {
   const id = randomUUID()
-  const answer = Promise.withResolvers<boolean>()
-  waiting.set(id, answer.resolve)
-  cancelled.signal.addEventListener('abort', () => answer.resolve(false))
+  const decision = Promise.withResolvers<boolean>()
+  waiting.set(id, decision.resolve)
+  cancelled.signal.addEventListener('abort', () => decision.resolve(false))
   say({ type: 'permission', id, title: 'Run a command', detail })
-  const allow = await answer.promise
+  const allow = await decision.promise
   waiting.delete(id)
   await speak(allow ? `You allowed \`${detail}\`. (Nothing was run: this is a demo.)` : 'Then not.')
 }
@@ -124,6 +132,8 @@ async function perform(step: string, count: number): Promise<void> {
 
 async function answer(text: string, session: string | undefined): Promise<void> {
   cancelled = new AbortController()
+  prompt = text
+  spoke = false
   note('begun', text)
   const name = session ?? randomUUID()
   say({ type: 'session', session: name })

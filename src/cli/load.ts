@@ -1,0 +1,47 @@
+import { adapterNames, loadProvider, loadTransport } from '../adapters.ts'
+import type { AppOptions } from '../app.ts'
+import type { Adapters, Loaded, LoadedConfig } from '../config/load.ts'
+import { UserError } from '../core/user-error.ts'
+import { findProgram } from '../lib/find-program.ts'
+
+export const adapters: Adapters = {
+  transports: adapterNames('transports'),
+  providers: adapterNames('providers'),
+  transport: loadTransport,
+  provider: loadProvider,
+}
+
+/** Throws all that is wrong with the file at once, a line each. */
+export function good(loaded: Exclude<Loaded, { state: 'missing' }>): LoadedConfig {
+  if (loaded.state === 'good') return loaded.config
+  const lines = loaded.problems.map(({ key, message }) => `  ${key}: ${message}`)
+  throw new UserError([`${loaded.path} cannot be used:`, ...lines].join('\n'))
+}
+
+/** The best first. */
+const order = ['claude', 'codex', 'gemini']
+
+/** The provider that was asked for, or the best one whose program is there; undefined if there is none. */
+export function chooseProvider(
+  { core, providers }: LoadedConfig,
+  wanted?: string,
+): AppOptions['provider'] | undefined {
+  const name = wanted ?? core.provider
+  if (name !== undefined) {
+    const chosen = providers.get(name)
+    if (chosen === undefined)
+      throw new UserError(`There is no provider “${name}”; there are ${[...providers.keys()].join(', ')}.`)
+    return chosen
+  }
+  return order
+    .flatMap((one) => providers.get(one) ?? [])
+    .find(
+      ({ definition, config }) =>
+        hasCommand(config) ||
+        definition.programs.some((program) => findProgram(program, process.env) !== undefined),
+    )
+}
+
+function hasCommand(config: unknown): boolean {
+  return typeof config === 'object' && config !== null && 'command' in config && config.command !== undefined
+}
