@@ -88,7 +88,7 @@ test('a final post whose answer was lost may appear twice, and only then the tra
   await settled(stage)
   assert.deepEqual(stage.transport.texts, ['end', 'end'])
   const events = stage.store.trace('ref-2-turn/t/0/p0').map(({ event }) => event)
-  assert.deepEqual(events, ['doubtful', 'sent again', 'delivered'])
+  assert.deepEqual(events, ['doubtful', 'sent again', 'shown', 'delivered'])
 })
 
 test('a progress post whose answer was lost is not sent again before the final view', async () => {

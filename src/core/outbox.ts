@@ -222,11 +222,17 @@ export class Outbox {
     const { publication } = shown
     // A transport that is not configured any more: what it should show waits, in case it comes back.
     if (this.#transport(shown) !== undefined) {
-      await this.#keep(() => this.#deps.store.setPublicationState(publication.key, 'settled'))
+      await this.#keep(() => this.#deps.store.transaction(() => this.#settled(shown)))
       // A newer view came while the disk was busy: it is not settled at all.
       if (shown.publication !== publication) return this.#keep(() => this.#save(shown.publication, 'final'))
     }
     lane.shown.delete(publication.key)
+  }
+
+  #settled(shown: Shown): void {
+    this.#deps.store.setPublicationState(shown.publication.key, 'settled')
+    const refs = shown.posts.flatMap(({ ref }) => ref ?? [])
+    if (refs.length > 0) this.#note(shown, 'delivered', `as ${refs.join(', ')}`)
   }
 
   #transport({ publication }: Shown): Transport | undefined {
@@ -300,7 +306,7 @@ export class Outbox {
             content: step.content,
             revision: 0,
           })
-          this.#note(shown, publication.final ? 'delivered' : 'shown', `as ${ref}`)
+          this.#note(shown, 'shown', `as ${ref}`)
         })
         return
       case 'edit': {
@@ -309,10 +315,7 @@ export class Outbox {
           shown.posts = replace(shown.posts, post)
           return
         }
-        this.#deps.store.transaction(() => {
-          this.#write(shown, post)
-          this.#note(shown, 'delivered', `as ${step.post.ref} (edited)`)
-        })
+        this.#write(shown, post)
         return
       }
       case 'delete':

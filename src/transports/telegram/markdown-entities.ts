@@ -1,0 +1,245 @@
+import type {
+  Definition,
+  FootnoteDefinition,
+  List,
+  ListItem,
+  Nodes,
+  Parents,
+  PhrasingContent,
+  RootContent,
+} from 'mdast'
+import { parseMarkdown } from '../markdown.ts'
+import { clean } from './clean-text.ts'
+import { trim, type Formatted } from './formatted.ts'
+import { isLinkable } from './links.ts'
+import { Pen } from './pen.ts'
+import { writeTable } from './table.ts'
+
+/** Deeper than any person would write; what lies below is shown as its source. */
+const deepest = 30
+/** Characters from which a quote is folded. */
+const longQuote = 600
+const bullets = ['•', '◦', '▪']
+
+/** Markdown as Telegram can show it. Loses no text, and never throws. */
+export function formatMarkdown(source: string): Formatted {
+  const cleaned = clean(source)
+  const root = parseMarkdown(cleaned)
+  const { definitions, referenced } = collect(root)
+  const pen = new Pen()
+  const writer = new Writer(pen, cleaned, definitions)
+  // What nothing refers to would vanish with the syntax that it is.
+  const shown = root.children.filter((node) => node.type !== 'definition' || !referenced.has(node.identifier))
+  writer.blocks(shown, 0)
+  return trim(pen.finish())
+}
+
+type Definitions = ReadonlyMap<string, string>
+
+/** All link definitions, and the names that the text refers to. */
+function collect(root: Parents): { definitions: Definitions; referenced: ReadonlySet<string> } {
+  const definitions = new Map<string, string>()
+  const referenced = new Set<string>()
+  const open: Nodes[] = [root]
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (node.type === 'definition' && !definitions.has(node.identifier)) {
+      definitions.set(node.identifier, node.url)
+    }
+    if (node.type === 'linkReference' || node.type === 'imageReference') referenced.add(node.identifier)
+    if ('children' in node) open.push(...node.children)
+  }
+  return { definitions, referenced }
+}
+
+/** Writes the nodes of one document. */
+export class Writer {
+  readonly #pen: Pen
+  readonly #source: string
+  readonly #definitions: Definitions
+  #depth = 0
+
+  constructor(pen: Pen, source: string, definitions: Definitions) {
+    this.#pen = pen
+    this.#source = source
+    this.#definitions = definitions
+  }
+
+  /** Blocks with an empty line between them. `listDepth`: how many lists they are in. */
+  blocks(nodes: readonly RootContent[], listDepth: number): void {
+    for (const [index, node] of nodes.entries()) {
+      if (index > 0) this.#pen.newLine(1)
+      this.#block(node, listDepth)
+    }
+  }
+
+  inlines(nodes: readonly PhrasingContent[]): void {
+    for (const node of nodes) this.#inline(node)
+  }
+
+  #block(node: RootContent, listDepth: number): void {
+    if (this.#depth > deepest) return this.#pen.write(this.#sourceOf(node))
+    this.#depth += 1
+    this.#writeBlock(node, listDepth)
+    this.#depth -= 1
+  }
+
+  #writeBlock(node: RootContent, listDepth: number): void {
+    const pen = this.#pen
+    switch (node.type) {
+      case 'paragraph':
+        return this.inlines(node.children)
+      case 'heading':
+        return void pen.styled({ type: 'bold' }, () => this.inlines(node.children))
+      case 'code':
+        return pen.code(node.value, language(node.lang))
+      case 'blockquote':
+        return this.#quote(node.children, listDepth)
+      case 'list':
+        return this.#list(node, listDepth)
+      case 'table':
+        return writeTable(node, pen, (cell) => this.inlines(cell))
+      case 'thematicBreak':
+        return pen.write('———')
+      case 'definition':
+        return pen.write(definition(node))
+      case 'footnoteDefinition':
+        return this.#footnote(node, listDepth)
+      case 'listItem':
+        return this.#item(node, '•', listDepth)
+      case 'html':
+        return pen.write(node.value)
+      case 'tableRow':
+      case 'tableCell':
+      case 'yaml':
+        return pen.write(this.#sourceOf(node))
+      case 'text':
+      case 'emphasis':
+      case 'strong':
+      case 'delete':
+      case 'inlineCode':
+      case 'break':
+      case 'link':
+      case 'image':
+      case 'linkReference':
+      case 'imageReference':
+      case 'footnoteReference':
+        return this.#inline(node)
+    }
+  }
+
+  #inline(node: PhrasingContent): void {
+    if (this.#depth > deepest) return this.#pen.write(this.#sourceOf(node))
+    this.#depth += 1
+    this.#writeInline(node)
+    this.#depth -= 1
+  }
+
+  #writeInline(node: PhrasingContent): void {
+    const pen = this.#pen
+    switch (node.type) {
+      case 'text':
+        return pen.write(node.value)
+      case 'strong':
+        return void pen.styled({ type: 'bold' }, () => this.inlines(node.children))
+      case 'emphasis':
+        return void pen.styled({ type: 'italic' }, () => this.inlines(node.children))
+      case 'delete':
+        return void pen.styled({ type: 'strikethrough' }, () => this.inlines(node.children))
+      case 'inlineCode':
+        return void pen.styled({ type: 'code' }, () => pen.write(node.value))
+      case 'break':
+        return pen.write('\n')
+      case 'link':
+        return this.#link(node.url, () => this.inlines(node.children))
+      case 'linkReference':
+        return this.#link(this.#definitions.get(node.identifier) ?? '', () => this.inlines(node.children))
+      case 'image':
+        return this.#link(node.url, () => pen.write(picture(node.alt)))
+      case 'imageReference':
+        return this.#link(this.#definitions.get(node.identifier) ?? '', () => pen.write(picture(node.alt)))
+      case 'footnoteReference':
+        return pen.write(`[${node.label ?? node.identifier}]`)
+      case 'html':
+        return pen.write(/^<br\s*\/?>$/i.test(node.value) ? '\n' : node.value)
+    }
+  }
+
+  /** What Telegram does not take for a link is written out behind its words. */
+  #link(url: string, words: () => void): void {
+    const pen = this.#pen
+    const linkable = isLinkable(url)
+    const written = pen.styled(linkable ? { type: 'text_link', url } : undefined, words).trim()
+    if (written === '') pen.write(clean(url))
+    else if (!linkable && url !== '' && !says(written, url)) pen.write(` (${clean(url)})`)
+  }
+
+  #quote(nodes: readonly RootContent[], listDepth: number): void {
+    const pen = this.#pen
+    // How long it is decides how it is shown, so it is written once to measure it.
+    const trial = new Pen()
+    new Writer(trial, this.#source, this.#definitions).blocks(nodes, listDepth)
+    const type = trial.length > longQuote ? 'expandable_blockquote' : 'blockquote'
+    pen.styled({ type }, () => this.blocks(nodes, listDepth))
+  }
+
+  #list({ ordered, start, spread, children }: List, listDepth: number): void {
+    let number = start ?? 1
+    for (const [index, item] of children.entries()) {
+      if (index > 0) this.#pen.newLine(spread === true ? 1 : 0)
+      const mark = ordered === true ? `${number++}.` : (bullets[listDepth % bullets.length] ?? '•')
+      this.#item(item, mark, listDepth)
+    }
+  }
+
+  #item({ checked, children }: ListItem, mark: string, listDepth: number): void {
+    const pen = this.#pen
+    const box = checked === true ? '☑' : checked === false ? '☐' : undefined
+    pen.write(`${box === undefined ? mark : /\d/.test(mark) ? `${mark} ${box}` : box} `)
+    pen.indented('   ', () => {
+      for (const [index, child] of children.entries()) {
+        if (index > 0 || child.type === 'code' || child.type === 'table') {
+          pen.newLine(child.type === 'paragraph' ? 1 : 0)
+        }
+        this.#block(child, listDepth + 1)
+      }
+    })
+  }
+
+  #footnote({ label, identifier, children }: FootnoteDefinition, listDepth: number): void {
+    this.#pen.write(`[${label ?? identifier}] `)
+    this.blocks(children, listDepth)
+  }
+
+  #sourceOf(node: Nodes): string {
+    const { start, end } = node.position ?? {}
+    return this.#source.slice(start?.offset ?? 0, end?.offset ?? 0)
+  }
+}
+
+/** Do the words of a link tell where it goes? */
+function says(words: string, url: string): boolean {
+  return words === url || `mailto:${words}` === url || decoded(url) === words
+}
+
+function decoded(url: string): string {
+  try {
+    return decodeURI(url)
+  } catch {
+    // Not every text with percent signs is an encoded one; then it is what it is.
+    return url
+  }
+}
+
+function picture(alt: string | null | undefined): string {
+  return `🖼 ${alt === null || alt === undefined || alt.trim() === '' ? 'image' : alt}`
+}
+
+function definition({ label, identifier, url, title }: Definition): string {
+  const about = title === null || title === undefined ? '' : ` "${title}"`
+  return `[${label ?? identifier}]: ${url}${about}`
+}
+
+/** Clients colour code by it; what is no plain word is none. */
+function language(lang: string | null | undefined): string | undefined {
+  return lang !== null && lang !== undefined && /^[\w+#.-]{1,32}$/.test(lang) ? lang : undefined
+}

@@ -1,0 +1,136 @@
+import type { Content } from '../../core/transport.ts'
+import type { Part, View } from '../../core/view.ts'
+import { clean, isBlank, oneLine } from './clean-text.ts'
+import { join, plain, trim, whole, type Entity, type Formatted } from './formatted.ts'
+import { heal } from './heal.ts'
+import { keyboard, type Keyboard } from './keyboard.ts'
+import { formatMarkdown } from './markdown-entities.ts'
+import { split } from './split.ts'
+
+/** What one message holds, in the words of the Bot API. */
+export interface MessageContent extends Content {
+  readonly text: string
+  readonly entities: readonly Entity[]
+  readonly reply_markup?: Keyboard
+}
+
+type Tool = Extract<Part, { kind: 'tool' }>
+
+interface Piece extends Formatted {
+  readonly kind: 'words' | 'tools' | 'own'
+}
+
+const marks = { in_progress: '…', completed: '✓', failed: '✗' } as const
+const longestTitle = 160
+/** A run of so many tool lines is folded once it is over. */
+const longRun = 6
+
+/**
+ * Makes the function that lists the messages of a view: one message that grows as the turn goes on, and more only
+ * where the text outgrows it. Pure to its caller; inside it remembers parts and views that it has seen.
+ */
+export function renderer(): (view: View) => readonly MessageContent[] {
+  const rendered = new WeakMap<View, readonly MessageContent[]>()
+  const formatted = new WeakMap<Part, Formatted>()
+  const markdown = (part: Extract<Part, { kind: 'text' }>): Formatted =>
+    remembered(formatted, part, () => formatMarkdown(part.text))
+  return (view) => remembered(rendered, view, () => render(view, markdown))
+}
+
+function remembered<Key extends object, Value>(
+  memory: WeakMap<Key, Value>,
+  key: Key,
+  make: () => Value,
+): Value {
+  const known = memory.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  memory.set(key, made)
+  return made
+}
+
+function render(
+  view: View,
+  markdown: (part: Extract<Part, { kind: 'text' }>) => Formatted,
+): readonly MessageContent[] {
+  const pieces = groups(view).flatMap((group, index, all) => {
+    const growing = view.state === 'working' && index === all.length - 1
+    const piece = pieceOf(group, growing, markdown)
+    return isBlank(piece.text) ? [] : [piece]
+  })
+  const messages: Formatted[] = [...split(trim(join(pieces, gap)))]
+  if (messages.length === 0 && view.choices.length > 0) messages.push(plain('Please choose:'))
+  return messages.map(({ text, entities }, index) => ({
+    text,
+    entities,
+    ...(view.choices.length > 0 && index === messages.length - 1
+      ? { reply_markup: keyboard(view.choices) }
+      : {}),
+  }))
+}
+
+type Group = readonly Tool[] | Exclude<Part, Tool>
+
+/** The parts that are shown, with tools that follow each other together. */
+function groups({ parts, state }: View): readonly Group[] {
+  const all: Group[] = []
+  for (const [index, part] of parts.entries()) {
+    const last = all.at(-1)
+    if (part.kind === 'tool') {
+      if (isRun(last)) all[all.length - 1] = [...last, part]
+      else all.push([part])
+    } else if (part.kind !== 'thinking' || (state === 'working' && index === parts.length - 1)) {
+      all.push(part)
+    }
+  }
+  return all
+}
+
+function isRun(group: Group | undefined): group is readonly Tool[] {
+  return Array.isArray(group)
+}
+
+function pieceOf(
+  group: Group,
+  growing: boolean,
+  markdown: (part: Extract<Part, { kind: 'text' }>) => Formatted,
+): Piece {
+  if (isRun(group)) return { kind: 'tools', ...toolLines(group, growing) }
+  switch (group.kind) {
+    case 'text':
+      return { kind: 'words', ...(growing ? formatMarkdown(heal(group.text)) : markdown(group)) }
+    case 'thinking':
+      return { kind: 'own', ...whole('Thinking …', { type: 'italic' }) }
+    case 'notice':
+      return { kind: 'own', ...trim(plain(clean(group.text))) }
+    case 'code': {
+      const text = clean(group.text).trimEnd()
+      return {
+        kind: 'own',
+        ...whole(text, {
+          type: 'pre',
+          ...(group.language === undefined ? {} : { language: group.language }),
+        }),
+      }
+    }
+  }
+}
+
+/** A line for each tool, equal neighbours in one. While the run may go on, its newest line must stay in sight. */
+function toolLines(tools: readonly Tool[], growing: boolean): Formatted {
+  const lines: { readonly line: string; count: number }[] = []
+  for (const { title, status } of tools) {
+    const line = `${marks[status]} ${oneLine(title, longestTitle)}`
+    const last = lines.at(-1)
+    if (last?.line === line) last.count += 1
+    else lines.push({ line, count: 1 })
+  }
+  const text = lines.map(({ line, count }) => (count === 1 ? line : `${line} ×${count}`)).join('\n')
+  return lines.length >= longRun && !growing ? whole(text, { type: 'expandable_blockquote' }) : plain(text)
+}
+
+/** Tools stand close to the words around them; all else has an empty line between. */
+function gap(previous: Piece, next: Piece): string {
+  const close = previous.kind !== next.kind && previous.kind !== 'own' && next.kind !== 'own'
+  return close ? '\n' : '\n\n'
+}

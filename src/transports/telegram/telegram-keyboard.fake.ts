@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import type { Limits } from './telegram-limits.fake.ts'
+import { badRequest } from './telegram-refusal.fake.ts'
+
+const button = z.strictObject({
+  text: z.string(),
+  callback_data: z.string().optional(),
+  url: z.string().optional(),
+  style: z.string().optional(),
+})
+
+export const keyboard = z.strictObject({ inline_keyboard: z.array(z.array(button)) })
+export type WireKeyboard = z.infer<typeof keyboard>
+
+const mostBytes = 64
+
+/** Throws a 400 for what the server refuses. */
+export function checkKeyboard({ inline_keyboard: rows }: WireKeyboard, limits: Limits): void {
+  const buttons = rows.flat()
+  if (rows.some((row) => row.length === 0)) throw badRequest('inline keyboard row is empty')
+  if (rows.some((row) => row.length > 8)) throw badRequest('REPLY_MARKUP_TOO_LONG')
+  if (buttons.length > limits.buttons) throw badRequest('REPLY_MARKUP_TOO_LONG')
+  for (const { text, callback_data: data, url, style } of buttons) {
+    if (text.trim() === '') throw badRequest('inline keyboard button text must be non-empty')
+    if (data === undefined && url === undefined) {
+      throw badRequest('text buttons are unallowed in the inline keyboard')
+    }
+    if (data !== undefined && (data === '' || Buffer.byteLength(data) > mostBytes)) {
+      throw badRequest('BUTTON_DATA_INVALID')
+    }
+    if (url !== undefined && !/^(?:https?:\/\/[^\s/]+\.|tg:\/\/)/i.test(url)) {
+      throw badRequest(`inline keyboard button URL '${url}' is invalid: Wrong HTTP URL`)
+    }
+    if (style !== undefined && !['danger', 'success', 'primary'].includes(style)) {
+      throw badRequest('invalid button style specified')
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** What the network allows. Numbers that are not published are guesses on the strict side. */
+export interface Limits {
+  /** Off: no call is ever too many. */
+  readonly flood: boolean
+  readonly privatePerSecond: number
+  readonly privateBurst: number
+  readonly groupPerMinute: number
+  readonly perSecond: number
+  readonly firstPenaltySeconds: number
+  readonly longestPenaltySeconds: number
+  readonly characters: number
+  readonly bytes: number
+  readonly entities: number
+  readonly buttons: number
+  /** Seconds for which a poll may be held. */
+  readonly pollSeconds: number
+  /** Milliseconds that a poll waits which ends another one soon after the last such conflict. */
+  readonly conflictDelayMs: number
+  readonly updateLifeMs: number
+  readonly pressLifeMs: number
+  readonly pressAnswerMs: number
+  readonly deleteWithinMs: number
+}
+
+const hour = 3_600_000
+
+export const networkLimits: Limits = {
+  flood: true,
+  privatePerSecond: 1,
+  privateBurst: 5,
+  groupPerMinute: 20,
+  perSecond: 30,
+  firstPenaltySeconds: 3,
+  longestPenaltySeconds: 240,
+  characters: 4096,
+  bytes: 32_768,
+  entities: 100,
+  buttons: 100,
+  pollSeconds: 50,
+  conflictDelayMs: 3000,
+  updateLifeMs: 24 * hour,
+  pressLifeMs: 150_000,
+  pressAnswerMs: 15_000,
+  deleteWithinMs: 48 * hour,
+}

@@ -1,0 +1,199 @@
+import { fixText, type WireEntity, type WireText } from './telegram-entities.fake.ts'
+import type { WireKeyboard } from './telegram-keyboard.fake.ts'
+import { networkLimits, type Limits } from './telegram-limits.fake.ts'
+import { badRequest, forbidden, Refusal, type Lint } from './telegram-refusal.fake.ts'
+import { Updates } from './telegram-updates.fake.ts'
+
+export interface WireUser {
+  readonly id: number
+  readonly is_bot: boolean
+  readonly first_name: string
+  readonly username?: string
+}
+
+export interface WireChat {
+  readonly id: number
+  readonly type: 'private' | 'group' | 'supergroup' | 'channel'
+  readonly title?: string
+  readonly first_name?: string
+  readonly username?: string
+  readonly is_forum?: true
+}
+
+export interface WireMessage {
+  readonly message_id: number
+  readonly date: number
+  readonly chat: WireChat
+  readonly from?: WireUser
+  readonly sender_chat?: WireChat
+  readonly text?: string
+  readonly entities?: readonly WireEntity[]
+  readonly edit_date?: number
+  readonly message_thread_id?: number
+  readonly is_topic_message?: true
+  readonly reply_to_message?: WireMessage
+  readonly reply_markup?: WireKeyboard
+  readonly [extra: string]: unknown
+}
+
+export interface Topic {
+  readonly id: number
+  closed: boolean
+  deleted: boolean
+  readonly opening: WireMessage
+}
+
+export interface Chat {
+  readonly wire: WireChat
+  readonly messages: Map<number, WireMessage>
+  readonly topics: Map<number, Topic>
+  /** For a private chat: may the bot write? */
+  person: 'stranger' | 'started' | 'blocked' | 'deactivated'
+  /** For a group: is the bot there? */
+  bot: 'administrator' | 'member' | 'restricted' | 'left' | 'kicked'
+  movedTo?: number
+}
+
+export interface Query {
+  readonly id: string
+  readonly at: number
+  answered: boolean
+}
+
+/** All that the network knows: chats, messages, presses, and the updates that wait for the bot. */
+export class World {
+  readonly bot: WireUser & { readonly username: string }
+  readonly limits: Limits
+  readonly lint: Lint
+  readonly updates: Updates
+  readonly chats = new Map<number, Chat>()
+  readonly queries = new Map<string, Query>()
+  /** What `setMyCommands` set last. */
+  commands: readonly { readonly command: string; readonly description: string }[] = []
+  /** Without it the bot sees in groups only what is meant for it. */
+  readsGroups = true
+  #skewMs = 0
+  #nextMessage = 1
+  #nextQuery = 1
+  readonly #sentLately: { readonly chat: number; readonly text: string; readonly at: number }[] = []
+
+  constructor(username: string, id: number, limits: Partial<Limits>, lint: Lint) {
+    this.bot = { id, is_bot: true, first_name: username, username }
+    this.limits = { ...networkLimits, ...limits }
+    this.lint = lint
+    this.updates = new Updates(this.limits, () => this.now(), lint)
+  }
+
+  /** Milliseconds since 1970, as this network has them. */
+  now(): number {
+    return Date.now() + this.#skewMs
+  }
+
+  advance(ms: number): void {
+    this.#skewMs += ms
+  }
+
+  open(wire: WireChat): Chat {
+    const chat: Chat = { wire, messages: new Map(), topics: new Map(), person: 'stranger', bot: 'member' }
+    this.chats.set(wire.id, chat)
+    return chat
+  }
+
+  /** Supergroups and channels number their messages themselves; all other chats of the bot share a counter. */
+  nextMessageId(chat: Chat): number {
+    if (chat.wire.type === 'private' || chat.wire.type === 'group') return this.#nextMessage++
+    return Math.max(0, ...chat.messages.keys()) + 1
+  }
+
+  /** Puts a message into its chat as it stands, and gives it. */
+  put(chat: Chat, message: Omit<WireMessage, 'message_id' | 'date' | 'chat'>): WireMessage {
+    const full: WireMessage = {
+      message_id: this.nextMessageId(chat),
+      date: Math.floor(this.now() / 1000),
+      chat: chat.wire,
+      ...message,
+    }
+    chat.messages.set(full.message_id, full)
+    return full
+  }
+
+  /** The chat that the bot names, if it may write there; else throws what the server says. */
+  writable(id: number): Chat {
+    const chat = this.chats.get(id)
+    if (chat === undefined) throw badRequest('chat not found')
+    if (chat.movedTo !== undefined) {
+      throw new Refusal(400, 'Bad Request: group chat was upgraded to a supergroup chat', {
+        migrate_to_chat_id: chat.movedTo,
+      })
+    }
+    if (chat.wire.type === 'private') return this.#writablePerson(chat)
+    const kind = chat.wire.type === 'channel' ? 'channel' : chat.wire.type
+    if (chat.bot === 'kicked') throw forbidden(`bot was kicked from the ${kind} chat`)
+    if (chat.bot === 'left') throw forbidden(`bot is not a member of the ${kind} chat`)
+    if (chat.bot === 'restricted') throw badRequest('not enough rights to send text messages to the chat')
+    return chat
+  }
+
+  #writablePerson(chat: Chat): Chat {
+    switch (chat.person) {
+      case 'stranger':
+        throw forbidden("bot can't initiate conversation with a user")
+      case 'blocked':
+        throw forbidden('bot was blocked by the user')
+      case 'deactivated':
+        throw forbidden('user is deactivated')
+      case 'started':
+        return chat
+    }
+  }
+
+  /** The topic that the bot names. Elsewhere than in a forum a thread id does nothing. */
+  topic(chat: Chat, thread: number | undefined): Topic | undefined {
+    if (thread === undefined) return undefined
+    if (chat.wire.type === 'private') throw badRequest('message thread not found')
+    if (chat.wire.is_forum !== true) {
+      this.lint(`message_thread_id ${thread} in a chat without topics`)
+      return undefined
+    }
+    const topic = chat.topics.get(thread)
+    // General has the number 1 in clients, but the bot may not name it.
+    if (topic === undefined || topic.deleted || thread === 1) throw badRequest('message thread not found')
+    if (topic.closed && chat.bot !== 'administrator') throw badRequest('TOPIC_CLOSED')
+    return topic
+  }
+
+  fixText(text: string, entities: readonly WireEntity[]): WireText {
+    return fixText(text, entities, this.limits, this.lint)
+  }
+
+  noteSent(chat: number, text: string): void {
+    const at = this.now()
+    if (this.#sentLately.some((sent) => sent.chat === chat && sent.text === text && at - sent.at < 3000)) {
+      this.lint(`the same text was sent to ${chat} twice within 3 s`)
+    }
+    this.#sentLately.push({ chat, text, at })
+  }
+
+  newQuery(): Query {
+    const query = { id: `${this.#nextQuery++}000000000000`, at: this.now(), answered: false }
+    this.queries.set(query.id, query)
+    return query
+  }
+}
+
+/** Replies in plain supergroups have a thread id too; messages in a topic answer the one that opened it. */
+export function threadOfMessage(
+  chat: Chat,
+  topic: Topic | undefined,
+  answered: WireMessage | undefined,
+): Partial<WireMessage> {
+  const reply = answered ?? topic?.opening
+  return {
+    ...(reply === undefined ? {} : { reply_to_message: reply }),
+    ...(topic === undefined
+      ? answered !== undefined && chat.wire.type === 'supergroup'
+        ? { message_thread_id: answered.message_thread_id ?? answered.message_id }
+        : {}
+      : { message_thread_id: topic.id, is_topic_message: true }),
+  }
+}

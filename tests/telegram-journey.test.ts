@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
+import { Home } from './support/ductor.ts'
+import { eventually } from './support/eventually.ts'
+
+const owner = 4711
+
+async function begin(more: object = {}) {
+  const telegram = await FakeTelegram.start()
+  const home = new Home({
+    telegram_token: telegram.token,
+    allowed_user_ids: [owner],
+    telegram_api_root: telegram.apiRoot,
+    provider: 'demo',
+    ...more,
+  })
+  const person = telegram.person(owner)
+  const texts = () => telegram.posts(owner).map(({ text }) => text ?? '')
+  const shows = (text: string | RegExp) =>
+    eventually(
+      () => texts().some((shown) => (typeof text === 'string' ? shown === text : text.test(shown))),
+      String(text),
+    )
+  return {
+    telegram,
+    home,
+    person,
+    texts,
+    shows,
+    async [Symbol.asyncDispose]() {
+      await home[Symbol.asyncDispose]()
+      await telegram.stop()
+    },
+  }
+}
+
+test('a message on Telegram reaches the agent, and text, tool, text come back as one edited message', async () => {
+  await using stage = await begin()
+  const running = stage.home.start()
+  assert.match(await running.ready(), /^ready telegram @ductor_bot in \d+ ms$/)
+  stage.person.writes('say: Looking | tool: ls | say: Found it')
+  await stage.shows(/Looking[\s\S]*✓ ls[\s\S]*Found it/)
+  assert.equal(stage.texts().length, 1)
+  assert.deepEqual(stage.telegram.lints, [])
+  assert.equal(await running.stop(), 0)
+})
+
+test('messages that came while it was down are answered at the next start, and the session goes on', async () => {
+  await using stage = await begin()
+  stage.person.writes('hello')
+  const first = stage.home.start()
+  await stage.shows(/I am the demo agent/)
+  await stage.home.quiet()
+  await first.kill()
+  stage.person.writes('are you there?')
+  stage.home.start()
+  await stage.shows(/You said: are you there\?\n\n\(Message 2 of this session\.\)/)
+})
+
+test('a turn that kill -9 cut off is asked about; Run again runs it, once', async () => {
+  await using stage = await begin()
+  const first = stage.home.start()
+  await first.ready()
+  stage.person.writes('wait: 3600000 | say: never')
+  await eventually(() => stage.home.journal().length === 1)
+  await first.kill()
+  stage.home.start()
+  await stage.shows(/I was restarted in the middle of a turn/)
+  assert.equal(stage.home.journal().length, 1)
+  const question = stage.telegram.posts(owner).findLast(({ text }) => text?.startsWith('I was restarted'))
+  stage.person.presses(question?.message_id ?? 0, 'Run again')
+  await eventually(() => stage.home.journal().length === 2)
+  await stage.shows(/→ Run again/)
+})
+
+test('/stop stops, and the answer says only what is true', async () => {
+  await using stage = await begin()
+  await stage.home.start().ready()
+  stage.person.writes('slow: 1000')
+  await stage.shows(/1 2/)
+  stage.person.writes('/stop')
+  await stage.shows('Stopped.')
+  stage.person.writes('say: still here')
+  await stage.shows('still here')
+})
+
+test('the life of a message is told while it runs and afterwards', async () => {
+  await using stage = await begin()
+  const running = stage.home.start()
+  await running.ready()
+  const id = stage.person.writes('say: hello')
+  await stage.shows('hello')
+  await stage.home.quiet()
+  const live = await stage.home.run('trace', String(id))
+  for (const step of [
+    'received',
+    'authorised',
+    'queued',
+    'turn started: demo',
+    'first output',
+    'turn ended',
+    'delivered: as',
+  ]) {
+    assert.match(live.stdout, new RegExp(step), live.stdout)
+  }
+  await running.stop()
+  assert.equal((await stage.home.run('trace', String(id))).stdout, live.stdout)
+  assert.equal((await stage.home.run('status')).code, 3)
+})
+
+test('a token that Telegram refuses is said in plain words, without the token', async () => {
+  await using stage = await begin()
+  stage.telegram.revoke()
+  const running = stage.home.start()
+  assert.match(await running.ready(), /^ready telegram failed \(.*token/i)
+  assert.doesNotMatch(running.stdout + running.stderr, new RegExp(stage.telegram.token))
+  const { transports } = await stage.home.status()
+  assert.equal(transports[0]?.state, 'failed')
+})
+
+test('Telegram may be down at the start and later; it connects when it comes', async () => {
+  await using stage = await begin()
+  await stage.telegram.down()
+  const running = stage.home.start()
+  assert.match(await running.ready(), /^ready telegram failed/)
+  await stage.telegram.up()
+  await eventually(() => /^telegram @ductor_bot again/m.test(running.stdout))
+  stage.person.writes('say: one')
+  await stage.shows('one')
+  await stage.telegram.down()
+  stage.person.writes('say: two')
+  await stage.telegram.up()
+  await stage.shows('two')
+})
