@@ -1,0 +1,146 @@
+import { z } from 'zod'
+
+/** The homeserver said no, in Matrix' own terms. The message holds neither token nor text of a message. */
+export class MatrixError extends Error {
+  override readonly name = 'MatrixError'
+  readonly status: number
+  /** `M_FORBIDDEN`, `M_UNKNOWN_TOKEN`, … */
+  readonly code: string
+  /** Of `M_UNKNOWN_TOKEN`: the device still exists and may log in again. */
+  readonly softLogout: boolean
+  readonly retryAfterMs: number | undefined
+
+  constructor(what: string, status: number, refusal: Refusal, retryAfterMs: number | undefined) {
+    super(`${what}: ${refusal.errcode}${refusal.error === undefined ? '' : ` (${refusal.error})`}`)
+    this.status = status
+    this.code = refusal.errcode
+    this.softLogout = refusal.soft_logout ?? false
+    this.retryAfterMs = retryAfterMs
+  }
+
+  /** The access token is not valid any more. */
+  get deadToken(): boolean {
+    return this.code === 'M_UNKNOWN_TOKEN' || this.code === 'M_MISSING_TOKEN'
+  }
+
+  /** Too much in too short a time: not done, and to be tried again after `retryAfterMs`. */
+  get rateLimited(): boolean {
+    return this.status === 429 || this.code === 'M_LIMIT_EXCEEDED'
+  }
+
+  /** The server is in trouble itself: the same call may succeed later. */
+  get passing(): boolean {
+    return this.status >= 500 || this.rateLimited
+  }
+}
+
+/** No answer, or none that a Matrix homeserver would give. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer'
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  /** Made with `path`, so that every part is encoded. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | undefined>>
+  readonly body?: unknown
+  readonly timeoutMs?: number
+}
+
+const refusalSchema = z.object({
+  errcode: z.string(),
+  error: z.string().optional().catch(undefined),
+  retry_after_ms: z.number().nonnegative().optional().catch(undefined),
+  soft_logout: z.boolean().optional().catch(undefined),
+})
+
+type Refusal = z.infer<typeof refusalSchema>
+
+const usualTimeoutMs = 30_000
+
+/** Talks to one homeserver, as one device or as nobody. */
+export class MatrixClient {
+  /** Without a slash at its end. */
+  readonly base: string
+  readonly #accessToken: string | undefined
+
+  constructor(base: string, accessToken?: string) {
+    this.base = base.replace(/\/+$/, '')
+    this.#accessToken = accessToken
+  }
+
+  /** Makes one call, once. Throws `MatrixError`, `NoAnswer`, or the reason of `signal`. */
+  async call<T>(call: Call, answer: z.ZodType<T>, signal: AbortSignal): Promise<T> {
+    const what = `${call.method} ${call.path}`
+    const { status, text, retryAfter } = await this.#fetch(call, what, signal)
+    const json = parseJson(text)
+    if (status >= 200 && status < 300) {
+      const parsed = answer.safeParse(json)
+      if (parsed.success) return parsed.data
+      throw new NoAnswer(`${what}: ${this.base} answers, but not as a Matrix homeserver does`)
+    }
+    const refusal = refusalSchema.safeParse(json)
+    // A proxy in front of a homeserver that is down speaks for itself, in whatever way it likes.
+    if (!refusal.success) throw new NoAnswer(`${what}: ${this.base} answers with HTTP status ${status}`)
+    throw new MatrixError(what, status, refusal.data, refusal.data.retry_after_ms ?? milliseconds(retryAfter))
+  }
+
+  async #fetch(
+    { method, path: where, query = {}, body, timeoutMs = usualTimeoutMs }: Call,
+    what: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly text: string; readonly retryAfter: string | null }> {
+    const url = new URL(this.base + where)
+    for (const [key, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(key, value)
+    }
+    try {
+      const response = await fetch(url, {
+        method,
+        headers: {
+          ...(this.#accessToken === undefined ? {} : { authorization: `Bearer ${this.#accessToken}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      })
+      const text = await response.text()
+      return { status: response.status, text, retryAfter: response.headers.get('retry-after') }
+    } catch (error) {
+      signal.throwIfAborted()
+      throw new NoAnswer(`${what}: no answer from ${this.base} (${whyOf(error)})`, { cause: error })
+    }
+  }
+}
+
+/** A path of the client-server API with every value encoded: path`/rooms/${room}/leave`. */
+export function path(parts: TemplateStringsArray, ...values: readonly string[]): string {
+  const encoded = values.map((value) => encodeURIComponent(value.toWellFormed()))
+  return `/_matrix/client/v3${String.raw({ raw: parts }, ...encoded)}`
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Not JSON: nothing that a schema could take.
+    return undefined
+  }
+}
+
+/** `Retry-After` is a number of seconds or a date. */
+function milliseconds(retryAfter: string | null): number | undefined {
+  if (retryAfter === null) return undefined
+  const ms = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now()
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
+}
+
+/** What the system called it: `fetch failed` alone helps nobody. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'TimeoutError') return 'it took too long'
+  const cause = error.cause
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
+  return cause instanceof Error ? cause.message : error.message
+}

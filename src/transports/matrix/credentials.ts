@@ -1,0 +1,108 @@
+import { chmod, mkdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Log } from '../../core/define.ts'
+import { writeFileAtomically } from '../../lib/atomic-write.ts'
+
+/** A log-in: one device of one account. */
+export interface Credentials {
+  readonly userId: string
+  readonly deviceId: string
+  readonly accessToken: string
+}
+
+const text = z.string().min(1)
+
+const fileSchema = z.object({
+  user_id: text,
+  device_id: text,
+  access_token: text,
+  /** Absent in files of the Python program: they belong to whatever is configured. */
+  homeserver: text.optional(),
+})
+
+/** The file that keeps the log-in between runs, for one account on one homeserver. */
+export class CredentialsFile {
+  readonly #folder: string
+  readonly #owner: { readonly homeserver: string; readonly userId: string }
+  readonly #log: Log
+
+  constructor(folder: string, owner: { readonly homeserver: string; readonly userId: string }, log: Log) {
+    this.#folder = folder
+    this.#owner = owner
+    this.#log = log
+  }
+
+  /** The log-in of the configured account; undefined where there is none that can be used. Leaves the text as it is. */
+  async read(): Promise<Credentials | undefined> {
+    const raw = await this.#readText()
+    if (raw === undefined) return undefined
+    const parsed = fileSchema.safeParse(parseJson(raw))
+    if (!parsed.success) {
+      const missing = parsed.error.issues.map((issue) => issue.path.join('.') || 'valid JSON')
+      this.#log.warn({ missing }, 'credentials.json cannot be used')
+      return undefined
+    }
+    const { user_id: userId, device_id: deviceId, access_token: accessToken, homeserver } = parsed.data
+    if (userId.toLowerCase() !== this.#owner.userId.toLowerCase()) {
+      this.#log.warn(
+        { file: userId, configured: this.#owner.userId },
+        'credentials.json is of another account',
+      )
+      return undefined
+    }
+    if (homeserver !== undefined && plainUrl(homeserver) !== plainUrl(this.#owner.homeserver)) {
+      const fields = { file: homeserver, configured: this.#owner.homeserver }
+      this.#log.warn(fields, 'credentials.json is of another homeserver')
+      return undefined
+    }
+    return { userId, deviceId, accessToken }
+  }
+
+  /** Replaces the file in one step; nobody but the owner of the process can read it or look into its folder. */
+  async write({ userId, deviceId, accessToken }: Credentials): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    await chmod(this.#folder, 0o700)
+    const file = {
+      user_id: userId,
+      device_id: deviceId,
+      access_token: accessToken,
+      homeserver: this.#owner.homeserver,
+    }
+    await writeFileAtomically(this.#path, `${JSON.stringify(file, undefined, 2)}\n`, { mode: 0o600 })
+  }
+
+  get #path(): string {
+    return join(this.#folder, 'credentials.json')
+  }
+
+  async #readText(): Promise<string | undefined> {
+    try {
+      const { mode } = await stat(this.#path)
+      if ((mode & 0o077) !== 0 && process.platform !== 'win32') {
+        // An older program, or a copy by hand, left it open to the other users of the machine.
+        await chmod(this.#path, 0o600)
+        this.#log.warn({}, 'credentials.json could be read by other users; not any more')
+      }
+      return await readFile(this.#path, 'utf8')
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+      const reason = error instanceof Error && 'code' in error ? error.code : 'unknown'
+      this.#log.warn({ reason }, 'credentials.json cannot be read')
+      return undefined
+    }
+  }
+}
+
+function plainUrl(url: string): string {
+  return (URL.parse(url)?.href ?? url).replace(/\/+$/, '')
+}
+
+function parseJson(raw: string): unknown {
+  try {
+    return JSON.parse(raw)
+  } catch {
+    // The schema says what is wrong with nothing.
+    return undefined
+  }
+}

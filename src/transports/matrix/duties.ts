@@ -1,0 +1,67 @@
+import { authorise, type Policy } from '../../core/authorise.ts'
+import type { Log } from '../../core/define.ts'
+import type { Memory } from '../../core/transport.ts'
+import type { AllowedRooms } from './allowed-rooms.ts'
+import type { Chore } from './chores.ts'
+import { path, type MatrixClient } from './client.ts'
+import { wearKeycaps } from './reactions.ts'
+import { transactionId } from './transaction-id.ts'
+import * as wire from './wire.ts'
+
+export interface DutyDeps {
+  readonly client: MatrixClient
+  readonly memory: Memory
+  readonly log: Log
+  readonly allowedRooms: AllowedRooms
+  readonly policy: () => Policy
+  /** Is the bot still invited there? */
+  readonly isInvited: (room: string) => boolean
+}
+
+/** Does one chore. Doing it again does no harm. Throws what the client throws. */
+export async function perform(chore: Chore, deps: DutyDeps, signal: AbortSignal): Promise<void> {
+  switch (chore.kind) {
+    case 'answer-invitation':
+      return answerInvitation(chore, deps, signal)
+    case 'tell-encrypted':
+      return tellEncrypted(chore.room, deps.client, signal)
+    case 'keycaps':
+      return wearKeycaps(chore, deps, signal)
+  }
+}
+
+/** Joins where room and inviter are allowed; declines, without ever going in, where they are not. */
+async function answerInvitation(
+  { room, by }: Extract<Chore, { kind: 'answer-invitation' }>,
+  { client, log, allowedRooms, policy, isInvited }: DutyDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isInvited(room)) return
+  if (allowedRooms.mayHold(room)) await allowedRooms.resolve(client, signal)
+  const verdict = authorise(policy(), {
+    act: 'invite',
+    sender: by,
+    chat: room,
+    group: true,
+    addressed: false,
+  })
+  if (verdict.allowed) {
+    await client.call({ method: 'POST', path: path`/rooms/${room}/join`, body: {} }, wire.joinedRoom, signal)
+    log.info({ room, inviter: by }, 'joined a room')
+    return
+  }
+  await client.call({ method: 'POST', path: path`/rooms/${room}/leave`, body: {} }, wire.done, signal)
+  log.warn({ room, inviter: by, reason: verdict.reason }, 'declined an invitation')
+}
+
+const encryptedNotice =
+  'This room is encrypted, and ductor cannot read encrypted messages yet. Make a room without encryption, invite me there, and write to me in it.'
+
+async function tellEncrypted(room: string, client: MatrixClient, signal: AbortSignal): Promise<void> {
+  const call = {
+    method: 'PUT',
+    path: path`/rooms/${room}/send/m.room.message/${transactionId(`encrypted ${room}`)}`,
+    body: { msgtype: 'm.notice', body: encryptedNotice, 'm.mentions': {} },
+  } as const
+  await client.call(call, wire.sentEvent, signal)
+}

@@ -1,0 +1,146 @@
+import type { Inbound, Place, Sender } from '../../core/message.ts'
+import { calls, withoutCall, type Self } from './addressed.ts'
+import type { Authors } from './authors.ts'
+import { numberOf } from './keycaps.ts'
+import { messageContent, related, type Relation, type RoomEvent, type Words } from './wire.ts'
+
+/** What is needed to understand the events of one room. */
+export interface Hearing {
+  readonly room: string
+  readonly place: Place
+  readonly group: boolean
+  readonly self: Self
+  readonly authors: Authors
+  /** Display names of the room's members, as far as the homeserver told them. */
+  readonly names: ReadonlyMap<string, string>
+}
+
+/**
+ * What the event means to us; undefined for what nobody needs to know. Throws what `Authors` throws: then the event
+ * is not understood yet, and must be heard again.
+ */
+export async function understand(
+  event: RoomEvent,
+  hearing: Hearing,
+  signal: AbortSignal,
+): Promise<Inbound | undefined> {
+  hearing.authors.learn(hearing.room, event.event_id, event.sender)
+  if (event.sender === hearing.self.userId) return undefined
+  switch (event.type) {
+    case 'm.room.message':
+      return message(event, hearing, signal)
+    case 'm.reaction':
+      return press(event, hearing, signal)
+    case 'm.room.redaction':
+      return redaction(event, hearing)
+    default:
+      return undefined
+  }
+}
+
+async function message(
+  event: RoomEvent,
+  hearing: Hearing,
+  signal: AbortSignal,
+): Promise<Inbound | undefined> {
+  const content = messageContent.safeParse(event.content).data
+  if (content === undefined) return undefined
+  const relation = content['m.relates_to']
+  if (relation?.rel_type === 'm.replace') {
+    return edit(event, relation, content['m.new_content'], hearing, signal)
+  }
+  const original = await answered(relation, hearing, signal)
+  const said: Words = original === undefined ? content : { ...content, body: withoutQuote(content.body) }
+  const text = textOf(said, hearing.self)
+  if (text === undefined) return undefined
+  return {
+    kind: 'message',
+    ...base(event, hearing),
+    addressed: !hearing.group || original?.sender === hearing.self.userId || calls(said, hearing.self),
+    messageId: event.event_id,
+    text,
+    ...(original === undefined ? {} : { replyTo: replyTo(original) }),
+  }
+}
+
+async function edit(
+  event: RoomEvent,
+  { event_id: target }: Relation,
+  words: Words | undefined,
+  hearing: Hearing,
+  signal: AbortSignal,
+): Promise<Inbound | undefined> {
+  if (target === undefined || words === undefined) return undefined
+  const text = textOf(words, hearing.self)
+  if (text === undefined) return undefined
+  // The homeserver lets anybody send an edit of anything; only the author's own counts.
+  if ((await hearing.authors.of(hearing.room, target, signal)) !== event.sender) return undefined
+  const addressed = !hearing.group || calls(words, hearing.self)
+  return { kind: 'edit', ...base(event, hearing), addressed, messageId: target, text }
+}
+
+async function press(event: RoomEvent, hearing: Hearing, signal: AbortSignal): Promise<Inbound | undefined> {
+  const relation = related.safeParse(event.content).data?.['m.relates_to']
+  const { rel_type: type, event_id: messageId, key = '' } = relation ?? {}
+  const number = numberOf(key)
+  if (type !== 'm.annotation' || messageId === undefined || number === undefined) return undefined
+  const author = await hearing.authors.of(hearing.room, messageId, signal)
+  if (author !== hearing.self.userId) return undefined
+  return { kind: 'press', ...base(event, hearing), addressed: true, pressed: { messageId, number } }
+}
+
+function redaction(event: RoomEvent, hearing: Hearing): Inbound | undefined {
+  const target = event.content['redacts'] ?? event.redacts
+  if (typeof target !== 'string') return undefined
+  return { kind: 'redaction', ...base(event, hearing), addressed: !hearing.group, messageId: target }
+}
+
+function base(event: RoomEvent, { place, group, names }: Hearing) {
+  const name = names.get(event.sender)
+  const sender: Sender = { id: event.sender, ...(name === undefined ? {} : { name }) }
+  return { id: event.event_id, place, sender, sentAt: event.origin_server_ts, group }
+}
+
+/** What a person said; undefined for what bots say to each other (`m.notice`), files, and nothing at all. */
+function textOf(words: Words, self: Self): string | undefined {
+  if (words.msgtype !== 'm.text' && words.msgtype !== 'm.emote') return undefined
+  const text = withoutCall(words, self).trim()
+  // A call alone is an answer to nothing, but it is still a call.
+  return text === '' ? words.body.trim() || undefined : text
+}
+
+interface Original {
+  readonly messageId: string
+  readonly sender: string | undefined
+  readonly text: string | undefined
+}
+
+/** The message that this one answers. A message in a thread names one too, for clients without threads. */
+async function answered(
+  relation: Relation | undefined,
+  { room, authors }: Hearing,
+  signal: AbortSignal,
+): Promise<Original | undefined> {
+  const messageId = relation?.['m.in_reply_to']?.event_id
+  if (messageId === undefined || relation?.is_falling_back === true) return undefined
+  const event = await authors.look(room, messageId, signal)
+  const content = messageContent.safeParse(event?.content).data
+  return {
+    messageId,
+    sender: event?.sender,
+    text: content === undefined ? undefined : withoutQuote(content.body),
+  }
+}
+
+function replyTo({ messageId, text }: Original): { readonly messageId: string; readonly text?: string } {
+  return text === undefined ? { messageId } : { messageId, text }
+}
+
+/** Older clients repeat what they answer: `> <@name:server> …` lines, and an empty one. People's own quotes stay. */
+function withoutQuote(body: string): string {
+  if (!/^> (?:\* )?<@[^>\n]+>/.test(body)) return body
+  const lines = body.split('\n')
+  const end = lines.findIndex((line) => !line.startsWith('>'))
+  if (end === -1) return body
+  return lines.slice(end).join('\n').replace(/^\n/, '')
+}

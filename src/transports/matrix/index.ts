@@ -1,0 +1,11 @@
+import { defineTransport } from '../../core/define.ts'
+import { config, warnings } from './config.ts'
+import { MatrixTransport } from './transport.ts'
+
+export default defineTransport({
+  name: 'matrix',
+  prefix: 'mx',
+  config,
+  warnings,
+  open: (matrix, deps) => new MatrixTransport(matrix, deps),
+})

@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Log } from '../../core/define.ts'
+import { FatalError } from '../../core/transport.ts'
+import { MatrixClient, MatrixError, path } from './client.ts'
+import { filled, type MatrixConfig } from './config.ts'
+import type { Credentials, CredentialsFile } from './credentials.ts'
+import { findHomeserver } from './discovery.ts'
+import * as wire from './wire.ts'
+
+/** One device of the bot's account, with a token that the homeserver has just accepted. */
+export interface SignedIn {
+  readonly client: MatrixClient
+  readonly userId: string
+  readonly deviceId: string
+  /** By password, just now: a token that dies at once after that must not lead to a second log-in. */
+  readonly fresh: boolean
+}
+
+export interface SignInDeps {
+  readonly matrix: MatrixConfig['matrix']
+  readonly file: CredentialsFile
+  readonly log: Log
+  /** Tells a person that we wait because the homeserver asked us to. */
+  readonly resting: (ms: number) => void
+}
+
+/** A token that the homeserver does not accept any more. */
+interface Dead {
+  readonly deviceId: string
+  /** The device is still there: logging in as the same device keeps what belongs to it. */
+  readonly soft: boolean
+}
+
+/**
+ * Signs in: with the log-in that is kept, else with the configured token, else with the password, once.
+ * Throws `FatalError` where only a person can help; `NoAnswer` and `MatrixError` where later may be better.
+ */
+export async function signIn(deps: SignInDeps, signal: AbortSignal): Promise<SignedIn> {
+  const { matrix, file, log } = deps
+  const kept = await file.read()
+  const configured = configuredToken(matrix)
+  if (kept === undefined && configured === undefined && !filled(matrix.password)) {
+    throw new FatalError(
+      'Matrix has nothing to log in with. Set matrix.password (needed once), or matrix.access_token together with matrix.device_id.',
+    )
+  }
+  const base = await findHomeserver(matrix.homeserver, log, signal)
+  const dead: Dead[] = []
+  for (const credentials of [kept, configured]) {
+    if (credentials === undefined) continue
+    const found = await tryToken(base, credentials, signal)
+    if ('soft' in found) {
+      log.warn({ device: credentials.deviceId, soft: found.soft }, 'the homeserver has ended this log-in')
+      dead.push(found)
+      continue
+    }
+    const { userId, deviceId } = found
+    if (!isOf(userId, matrix.user_id)) {
+      if (credentials === kept) {
+        log.warn({ token: userId, configured: matrix.user_id }, 'credentials.json is of another account')
+        continue
+      }
+      throw new FatalError(
+        `matrix.access_token belongs to ${userId}, but matrix.user_id is ${matrix.user_id}. Correct one of them.`,
+      )
+    }
+    if (credentials === configured) {
+      checkDevice(configured, deviceId)
+      await keep(deps, configured)
+    } else if (filled(matrix.password)) {
+      log.warn({}, 'matrix.password is not needed any more: it can be removed from config.json')
+    }
+    return { client: new MatrixClient(base, credentials.accessToken), userId, deviceId, fresh: false }
+  }
+  return logIn(deps, base, dead, signal)
+}
+
+function configuredToken({
+  user_id,
+  device_id,
+  access_token,
+}: MatrixConfig['matrix']): Credentials | undefined {
+  if (!filled(device_id) || !filled(access_token)) return undefined
+  return { userId: user_id, deviceId: device_id, accessToken: access_token }
+}
+
+/** A disk that does not take it must not lead to another log-in: this run goes on with what it has. */
+async function keep({ file, log }: SignInDeps, credentials: Credentials): Promise<void> {
+  try {
+    await file.write(credentials)
+  } catch (error) {
+    log.error({ err: error }, 'credentials.json cannot be written: the next start has to log in again')
+  }
+}
+
+function isOf(userId: string, configured: string): boolean {
+  return userId.toLowerCase() === configured.toLowerCase()
+}
+
+function checkDevice(configured: Credentials, deviceId: string): void {
+  if (deviceId === configured.deviceId) return
+  throw new FatalError(
+    `matrix.access_token was made for the device ${deviceId}, but matrix.device_id is ${configured.deviceId}. Correct one of them.`,
+  )
+}
+
+async function tryToken(
+  base: string,
+  { accessToken, deviceId }: Credentials,
+  signal: AbortSignal,
+): Promise<{ readonly userId: string; readonly deviceId: string } | Dead> {
+  try {
+    const call = { method: 'GET', path: path`/account/whoami` } as const
+    const answer = await new MatrixClient(base, accessToken).call(call, wire.whoami, signal)
+    return { userId: answer.user_id, deviceId: answer.device_id ?? deviceId }
+  } catch (error) {
+    if (error instanceof MatrixError && error.deadToken) return { deviceId, soft: error.softLogout }
+    throw error
+  }
+}
+
+async function logIn(
+  deps: SignInDeps,
+  base: string,
+  dead: readonly Dead[],
+  signal: AbortSignal,
+): Promise<SignedIn> {
+  const { matrix, log } = deps
+  if (!filled(matrix.password)) {
+    throw new FatalError(
+      'The homeserver has ended the log-in of the bot, and there is no password to log in again. Put matrix.password into config.json, or a new matrix.access_token with its matrix.device_id, and start ductor again.',
+    )
+  }
+  await checkFlows(base, signal)
+  const device = dead.find(({ soft }) => soft)?.deviceId
+  const body = {
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: matrix.user_id },
+    password: matrix.password,
+    initial_device_display_name: 'ductor',
+    ...(device === undefined ? {} : { device_id: device }),
+  }
+  const answer = await askOnce(deps, base, body, signal)
+  const credentials = {
+    userId: answer.user_id,
+    deviceId: answer.device_id,
+    accessToken: answer.access_token,
+  }
+  await keep(deps, credentials)
+  log.info(
+    { user: credentials.userId, device: credentials.deviceId },
+    'logged in to Matrix with the password',
+  )
+  const { userId, deviceId, accessToken } = credentials
+  return { client: new MatrixClient(base, accessToken), userId, deviceId, fresh: true }
+}
+
+async function checkFlows(base: string, signal: AbortSignal): Promise<void> {
+  const call = { method: 'GET', path: path`/login` } as const
+  const { flows } = await new MatrixClient(base).call(call, wire.loginFlows, signal)
+  if (flows.some(({ type }) => type === 'm.login.password')) return
+  const offered = flows.map(({ type }) => type).join(', ') || 'nothing'
+  throw new FatalError(
+    `This homeserver has no log-in by password (it offers ${offered}). Make an access token for the bot with the tools of the homeserver, and set matrix.access_token and matrix.device_id.`,
+  )
+}
+
+/** One attempt: servers lock out who tries too often. Only "too early" is answered with patience. */
+async function askOnce(
+  { matrix, resting }: SignInDeps,
+  base: string,
+  body: unknown,
+  signal: AbortSignal,
+): Promise<{ readonly user_id: string; readonly device_id: string; readonly access_token: string }> {
+  const client = new MatrixClient(base)
+  for (;;) {
+    try {
+      return await client.call({ method: 'POST', path: path`/login`, body }, wire.loggedIn, signal)
+    } catch (error) {
+      if (!(error instanceof MatrixError)) throw error
+      if (error.rateLimited) {
+        const ms = error.retryAfterMs ?? 60_000
+        resting(ms)
+        await sleep(ms, undefined, { signal })
+        continue
+      }
+      if (error.passing) throw error
+      throw new FatalError(refusalOf(error, matrix.user_id), { cause: error })
+    }
+  }
+}
+
+function refusalOf(error: MatrixError, userId: string): string {
+  switch (error.code) {
+    case 'M_FORBIDDEN':
+      return `The homeserver refuses the password of ${userId}. Check matrix.user_id and matrix.password (and that matrix.homeserver is the server of this account).`
+    case 'M_USER_DEACTIVATED':
+      return `The account ${userId} was deactivated. Make another account for the bot.`
+    default:
+      return `The homeserver refuses the log-in of ${userId}: ${error.message}`
+  }
+}

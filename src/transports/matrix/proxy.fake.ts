@@ -1,0 +1,72 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+
+export type Mishap = 'rate-limited' | 'refused-connection' | 'lost-answer'
+
+/** Stands before a real homeserver and lets a single message of the bot meet a mishap of the network. */
+export class MishapProxy {
+  readonly #server = createServer((request, response) => {
+    this.#pass(request, response).catch(() => response.destroy())
+  })
+  readonly #target: string
+  #next: Mishap | undefined
+
+  private constructor(target: string) {
+    this.#target = target
+  }
+
+  static async before(target: string): Promise<MishapProxy> {
+    const proxy = new MishapProxy(target)
+    proxy.#server.listen(0, '127.0.0.1')
+    await once(proxy.#server, 'listening')
+    return proxy
+  }
+
+  get url(): string {
+    const address = this.#server.address()
+    if (address === null || typeof address === 'string') throw new Error('the proxy does not listen')
+    return `http://127.0.0.1:${address.port}`
+  }
+
+  failNext(how: Mishap): void {
+    this.#next = how
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const mishap = this.#mishapFor(request)
+    const body = await buffer(request)
+    if (mishap === 'refused-connection') return void request.socket.destroy()
+    if (mishap === 'rate-limited') {
+      response.writeHead(429, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ errcode: 'M_LIMIT_EXCEEDED', error: 'Too fast', retry_after_ms: 4321 }))
+      return
+    }
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    const { authorization } = request.headers
+    const answer = await fetch(this.#target + (request.url ?? ''), {
+      method: request.method ?? 'GET',
+      headers: authorization === undefined ? {} : { authorization },
+      ...(body.length === 0 ? {} : { body }),
+      signal: gone.signal,
+    })
+    const text = await answer.text()
+    if (mishap === 'lost-answer') return void request.socket.destroy()
+    response.writeHead(answer.status, { 'content-type': 'application/json' })
+    response.end(text)
+  }
+
+  #mishapFor({ method, url = '' }: IncomingMessage): Mishap | undefined {
+    if (method !== 'PUT' || !url.includes('/send/m.room.message/')) return undefined
+    const mishap = this.#next
+    this.#next = undefined
+    return mishap
+  }
+}

@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { after, describe, test } from 'node:test'
+import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
+import type { MatrixPerson } from '../../../tests/support/matrix-person.ts'
+import { startSynapse, whyNoSynapse } from '../../../tests/support/synapse.ts'
+import { arrive, freshName, TestBot } from './bot.fake.ts'
+import { Rooms } from './rooms.ts'
+
+const missing = await whyNoSynapse()
+const encryption = { algorithm: 'm.megolm.v1.aes-sha2' }
+
+test('a room keeps its number: the first eight bytes of its hash, as a text', () => {
+  const rooms = Rooms.recall(new InMemoryStore()).draft()
+  const expected = createHash('sha256').update('!abc:hs.test').digest().readBigUInt64BE().toString()
+  assert.deepEqual(rooms.place('!abc:hs.test'), {
+    key: `mx:${expected}`,
+    transport: 'matrix',
+    chat: '!abc:hs.test',
+  })
+  assert.deepEqual(rooms.changes, { 'int:!abc:hs.test': expected })
+})
+
+test('a room whose number is taken gets another, and keeps it after a restart', () => {
+  const store = new InMemoryStore()
+  const taken = Rooms.recall(store).draft().place('!abc:hs.test').key.slice(3)
+  store.remember({ 'int:!squatter:hs.test': taken })
+  const rooms = Rooms.recall(store).draft()
+  const { key } = rooms.place('!abc:hs.test')
+  const hash = createHash('sha256').update('!abc:hs.test:1').digest()
+  assert.equal(key, `mx:${hash.readBigUInt64BE()}`)
+  store.remember({ ...rooms.changes, 'int:!squatter:hs.test': null })
+  assert.equal(Rooms.recall(store).draft().place('!abc:hs.test').key, key)
+})
+
+test('a draft that is not taken over leaves no trace', () => {
+  const rooms = Rooms.recall(new InMemoryStore())
+  const draft = rooms.draft()
+  draft.change('!abc:hs.test', { membership: 'join', joined: 2 })
+  assert.equal(rooms.facts('!abc:hs.test').membership, 'leave')
+  assert.deepEqual(rooms.changes, {})
+})
+
+test('a room is a group from the third person on, unless the account calls it direct', () => {
+  const rooms = Rooms.recall(new InMemoryStore()).draft()
+  assert.ok(rooms.isGroup('!unknown:hs.test'), 'where nobody knows, it may be')
+  rooms.change('!a:hs.test', { joined: 1, invited: 1 })
+  assert.ok(!rooms.isGroup('!a:hs.test'))
+  rooms.change('!a:hs.test', { joined: 2, invited: 1 })
+  assert.ok(rooms.isGroup('!a:hs.test'))
+  rooms.setDirect(['!a:hs.test'])
+  assert.ok(!rooms.isGroup('!a:hs.test'))
+})
+
+describe('the rooms of the bot', missing === undefined ? {} : { skip: missing }, async () => {
+  if (missing !== undefined) return
+  const synapse = await startSynapse()
+  after(() => synapse.stop())
+
+  test('an invitation by an allowed user is accepted', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
+    await bot.start()
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    const [line] = await eventually(
+      () => bot.logged(/joined a room/).length > 0 && bot.logged(/joined a room/),
+    )
+    assert.deepEqual(line?.fields, { room, inviter: owner.id })
+  })
+
+  test('an invitation by anyone else is declined without ever joining', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const stranger = await arrive(synapse, 'stranger')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
+    await bot.start()
+    const room = await stranger.direct(bot.id)
+    await stranger.waitForMembership(room, bot.id, 'leave')
+    assert.deepEqual(await membershipsOf(stranger, room, bot.id), ['invite', 'leave'])
+    assert.deepEqual(await stranger.messagesOf(room, bot.id), [])
+    const [line] = await eventually(() => bot.logged(/declined/).length > 0 && bot.logged(/declined/))
+    assert.equal(line?.fields['inviter'], stranger.id)
+    assert.equal(line?.fields['room'], room)
+  })
+
+  test('an invitation to a room that is not listed is declined, whoever invites', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const listed = await owner.createRoom()
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_rooms: [listed] })
+    await bot.start()
+    const other = await owner.createRoom()
+    await owner.invite(other, bot.id)
+    await owner.waitForMembership(other, bot.id, 'leave')
+    await owner.invite(listed, bot.id)
+    await owner.waitForMembership(listed, bot.id, 'join')
+  })
+
+  test('a room may be listed by its alias, also by one that is made later', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const [early, late] = [freshName('early'), freshName('late')]
+    const first = await owner.createRoom({ room_alias_name: early })
+    const aliases = [`#${early}:hs.test`, `#${late}:hs.test`]
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_rooms: aliases })
+    await bot.start()
+    const { detail } = await bot.waitForReport('connected')
+    assert.match(detail ?? '', new RegExp(`#${late}:hs.test`))
+    assert.doesNotMatch(detail ?? '', new RegExp(early))
+    assert.equal(bot.logged(/cannot be resolved/).length, 1)
+    await owner.invite(first, bot.id)
+    await owner.waitForMembership(first, bot.id, 'join')
+    assert.deepEqual(bot.transport.policy.rooms, new Set([first]))
+
+    const second = await owner.createRoom({ room_alias_name: late })
+    await owner.invite(second, bot.id)
+    await owner.waitForMembership(second, bot.id, 'join')
+    assert.deepEqual(bot.transport.policy.rooms, new Set([first, second]))
+  })
+
+  test('an alias that is no room opens no room', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_rooms: ['#nowhere:hs.test'] })
+    await bot.start()
+    assert.deepEqual(bot.transport.policy.rooms, new Set())
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'leave')
+  })
+
+  test('an invitation that came while the bot was down is answered at its next start', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+    await bot.start()
+    await bot.stop()
+    const room = await owner.direct(bot.id)
+    await owner.say(room, 'hello?')
+    await bot.start()
+    await owner.waitForMembership(room, bot.id, 'join')
+    const [message] = await bot.messages(1)
+    assert.equal(message?.text, 'hello?', 'people begin to talk when they have invited')
+  })
+
+  test('an invitation from before the very first start is accepted, but what was said then is history', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+    const room = await owner.direct(bot.id)
+    await owner.say(room, 'long ago')
+    await bot.start()
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'today')
+    const heard = await bot.messages(1)
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ['today'],
+    )
+  })
+
+  test('what was said in a room before the bot was invited is not for it', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+    await bot.start()
+    const room = await owner.createRoom()
+    for (let index = 0; index < 70; index++) await owner.say(room, `before ${index}`)
+    await owner.invite(room, bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'now')
+    await bot.messages(1)
+    await owner.say(room, 'and then')
+    const heard = await bot.messages(2)
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ['now', 'and then'],
+    )
+  })
+
+  test('the bot comes back to a room that it was put out of', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+    await bot.start()
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.kick(room, bot.id)
+    await owner.say(room, 'behind its back')
+    const content = { msgtype: 'm.text', body: 'x' }
+    await assert.rejects(bot.post(room, 'x', content), { name: 'DeliveryError', failure: 'rejected' })
+    await owner.invite(room, bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'welcome back')
+    const heard = await bot.messages(1)
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ['welcome back'],
+    )
+  })
+
+  test('a room is a group with its third member, and direct again when they leave', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const guest = await arrive(synapse, 'guest')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+    await bot.start()
+    const room = await owner.createRoom({ invite: [bot.id], name: 'Two of us' })
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'two')
+    await bot.messages(1)
+    await owner.invite(room, guest.id)
+    await owner.say(room, 'three')
+    await bot.messages(2)
+    await owner.kick(room, guest.id)
+    await owner.say(room, 'two again')
+    const heard = await bot.messages(3)
+    assert.deepEqual(
+      heard.map(({ group, addressed }) => [group, addressed]),
+      [
+        [false, true],
+        [true, false],
+        [false, true],
+      ],
+    )
+  })
+
+  test('a room that is encrypted from the start is told once that ductor cannot read it', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
+    await bot.start()
+    const room = await owner.direct(bot.id, {
+      initial_state: [{ type: 'm.room.encryption', content: encryption }],
+    })
+    const notice = await owner.waitForEvent(room, 'the notice', isMessageOf(bot.id))
+    assert.match(String(notice.content['body']), /encrypted.*without encryption/)
+    await owner.send(room, 'm.room.encrypted', { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'x' })
+    await bot.start()
+    await owner.send(room, 'm.room.encrypted', { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'y' })
+    // Whatever was to be said is said before this is heard.
+    await owner.say(room, 'in clear')
+    await bot.messages(1)
+    assert.equal((await owner.messagesOf(room, bot.id)).length, 1)
+  })
+
+  test('a room that becomes encrypted is told so, also when the bot was down', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
+    await bot.start()
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'in clear')
+    await bot.messages(1)
+    await bot.stop()
+    await owner.setState(room, 'm.room.encryption', encryption)
+    await bot.start()
+    await owner.waitForEvent(room, 'the notice', isMessageOf(bot.id))
+  })
+
+  test('a stranger in an encrypted room hears nothing', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const stranger = await arrive(synapse, 'stranger')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
+    await bot.start()
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.invite(room, stranger.id)
+    await stranger.join(room)
+    await bot.stop()
+    const roomOfStranger = await stranger.createRoom({
+      initial_state: [{ type: 'm.room.encryption', content: encryption }],
+      invite: [bot.id],
+    })
+    // By hand, as if it had been let in before the list was written.
+    const account = await synapse.login(bot.id, 'correct horse')
+    await fetch(`${synapse.url}/_matrix/client/v3/join/${encodeURIComponent(roomOfStranger)}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${account.accessToken}` },
+      body: '{}',
+    })
+    await bot.start()
+    await stranger.send(roomOfStranger, 'm.room.encrypted', { algorithm: 'x', ciphertext: 'y' })
+    await stranger.say(roomOfStranger, 'hello')
+    await bot.messages(1)
+    await owner.say(room, 'hello')
+    await bot.messages(2)
+    assert.deepEqual(await stranger.messagesOf(roomOfStranger, bot.id), [])
+  })
+})
+
+function isMessageOf(user: string) {
+  return ({ type, sender }: { readonly type: string; readonly sender: string }): boolean =>
+    type === 'm.room.message' && sender === user
+}
+
+async function membershipsOf(witness: MatrixPerson, room: string, user: string): Promise<readonly unknown[]> {
+  const events = await witness.timeline(room)
+  return events
+    .filter(({ type, state_key: key }) => type === 'm.room.member' && key === user)
+    .map(({ content }) => content['membership'])
+}

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
+import type { Place } from '../../core/message.ts'
+import type { Memory } from '../../core/transport.ts'
+import { membership, type JoinedSection, type RoomEvent } from './wire.ts'
+
+const factsSchema = z.object({
+  /** Of the bot. */
+  membership: z.enum(['invite', 'join', 'leave']),
+  /** Once true, always true: a room cannot be decrypted, whatever a later event says. */
+  encrypted: z.boolean(),
+  joined: z.number().optional(),
+  invited: z.number().optional(),
+  name: z.string().optional(),
+  /** Milliseconds since 1970, by the homeserver's clock. */
+  joinedSince: z.number().optional(),
+  /** Who invited the bot, and whether that was heard as it happened (and not found at the very first start). */
+  invitation: z.object({ by: z.string(), heard: z.boolean() }).optional(),
+  /** The room was told, or will be, that ductor cannot read it. */
+  toldEncrypted: z.boolean().optional(),
+})
+
+export type RoomFacts = z.infer<typeof factsSchema>
+
+const unknown: RoomFacts = { membership: 'leave', encrypted: false }
+
+/**
+ * What the bot knows of its rooms. A sync changes a draft, which takes the place of the old one only when what it
+ * changed is remembered: a sync that fails half-way leaves no trace.
+ */
+export class Rooms {
+  readonly #facts: Map<string, RoomFacts>
+  readonly #ints: Map<string, string>
+  #direct: ReadonlySet<string>
+  readonly #changes: Record<string, string> = {}
+
+  private constructor(facts: Map<string, RoomFacts>, ints: Map<string, string>, direct: ReadonlySet<string>) {
+    this.#facts = facts
+    this.#ints = ints
+    this.#direct = direct
+  }
+
+  static recall(memory: Memory): Rooms {
+    const facts = memory.list('room:').flatMap(([key, value]): [string, RoomFacts][] => {
+      const parsed = factsSchema.safeParse(JSON.parse(value))
+      return parsed.success ? [[key.slice('room:'.length), parsed.data]] : []
+    })
+    const ints = memory.list('int:').map(([key, value]) => [key.slice('int:'.length), value] as const)
+    const direct = z.array(z.string()).parse(JSON.parse(memory.recall('direct') ?? '[]'))
+    return new Rooms(new Map(facts), new Map(ints), new Set(direct))
+  }
+
+  draft(): Rooms {
+    return new Rooms(new Map(this.#facts), new Map(this.#ints), this.#direct)
+  }
+
+  /** What this draft has changed, to be remembered. */
+  get changes(): Readonly<Record<string, string>> {
+    return this.#changes
+  }
+
+  facts(room: string): RoomFacts {
+    return this.#facts.get(room) ?? unknown
+  }
+
+  /** Does the room have more people than one and the bot? Where nobody knows, it may. */
+  isGroup(room: string): boolean {
+    if (this.#direct.has(room)) return false
+    const { joined, invited } = this.facts(room)
+    return joined === undefined || joined + (invited ?? 0) > 2
+  }
+
+  /** The place of the room's conversation, under the number that the room keeps for ever. */
+  place(room: string): Place {
+    let int = this.#ints.get(room)
+    if (int === undefined) {
+      int = freeInt(room, new Set(this.#ints.values()))
+      this.#ints.set(room, int)
+      this.#changes[`int:${room}`] = int
+    }
+    return { key: `mx:${int}`, transport: 'matrix', chat: room }
+  }
+
+  change(room: string, change: Partial<RoomFacts>): void {
+    const before = this.facts(room)
+    const after = { ...before, ...change }
+    if (this.#facts.has(room) && isDeepStrictEqual(before, after)) return
+    this.#facts.set(room, after)
+    this.#changes[`room:${room}`] = JSON.stringify(after)
+  }
+
+  /** Takes in what a sync tells of a room that the bot is in. */
+  join(room: string, { summary }: JoinedSection, states: readonly RoomEvent[], self: string): void {
+    const joined = summary?.['m.joined_member_count']
+    const invited = summary?.['m.invited_member_count']
+    let change: Partial<RoomFacts> = {
+      membership: 'join',
+      ...(joined === undefined ? {} : { joined }),
+      ...(invited === undefined ? {} : { invited }),
+    }
+    for (const event of states) change = { ...change, ...told(event, self) }
+    this.change(room, change)
+  }
+
+  /** Takes in the rooms that the bot's own account calls direct. */
+  setDirect(rooms: readonly string[]): void {
+    this.#direct = new Set(rooms)
+    this.#changes['direct'] = JSON.stringify(rooms)
+  }
+}
+
+/** What a state event says about the room. */
+function told(event: RoomEvent, self: string): Partial<RoomFacts> {
+  switch (event.type) {
+    case 'm.room.encryption':
+      return { encrypted: true }
+    case 'm.room.name': {
+      const { name } = event.content
+      return typeof name === 'string' ? { name: name.slice(0, 200) } : {}
+    }
+    case 'm.room.member': {
+      if (event.state_key !== self || membershipOf(event) !== 'join') return {}
+      return isJoining(event) ? { joinedSince: event.origin_server_ts } : {}
+    }
+    default:
+      return {}
+  }
+}
+
+export function membershipOf({ content }: Pick<RoomEvent, 'content'>): string | undefined {
+  return membership.safeParse(content).data?.membership
+}
+
+/** A member's event is also sent when only the name changes. */
+export function isJoining(event: RoomEvent): boolean {
+  const before = membership.safeParse(event.unsigned?.prev_content).data?.membership
+  return membershipOf(event) === 'join' && before !== 'join'
+}
+
+function freeInt(room: string, taken: ReadonlySet<string>): string {
+  for (let attempt = 0; ; attempt++) {
+    const int = roomInt(attempt === 0 ? room : `${room}:${attempt}`)
+    if (!taken.has(int)) return int
+  }
+}
+
+/** The first eight bytes of SHA-256, as an unsigned number: too big for a JavaScript number, so it stays a text. */
+function roomInt(text: string): string {
+  return createHash('sha256').update(text).digest().readBigUInt64BE().toString()
+}

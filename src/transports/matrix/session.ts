@@ -1,0 +1,48 @@
+import type { Self } from './addressed.ts'
+import { Authors } from './authors.ts'
+import { MatrixError, NoAnswer, path, type MatrixClient } from './client.ts'
+import type { SignedIn } from './login.ts'
+import * as wire from './wire.ts'
+
+/** One log-in, from the moment at which the homeserver accepts it to the moment at which it does not any more. */
+export class Session {
+  readonly client: MatrixClient
+  readonly self: Self
+  readonly authors: Authors
+  /** Made by password a moment ago; becomes false when a sync has shown that it works. */
+  fresh: boolean
+  readonly #end = new AbortController()
+
+  private constructor({ client, fresh }: SignedIn, self: Self) {
+    this.client = client
+    this.self = self
+    this.authors = new Authors(client)
+    this.fresh = fresh
+  }
+
+  static async open(signedIn: SignedIn, signal: AbortSignal): Promise<Session> {
+    const displayName = await displayNameOf(signedIn, signal)
+    const { userId } = signedIn
+    return new Session(signedIn, displayName === undefined ? { userId } : { userId, displayName })
+  }
+
+  /** Aborted, with the homeserver's refusal as its reason, when the log-in has ended. */
+  get ended(): AbortSignal {
+    return this.#end.signal
+  }
+
+  end(refusal: MatrixError): void {
+    this.#end.abort(refusal)
+  }
+}
+
+/** What people call the bot. Not worth a failure: it can be called by its id as well. */
+async function displayNameOf({ client, userId }: SignedIn, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const call = { method: 'GET', path: path`/profile/${userId}` } as const
+    return (await client.call(call, wire.profile, signal)).displayname
+  } catch (error) {
+    if (error instanceof NoAnswer || (error instanceof MatrixError && !error.deadToken)) return undefined
+    throw error
+  }
+}

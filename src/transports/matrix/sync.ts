@@ -1,0 +1,144 @@
+import { authorise, type Policy } from '../../core/authorise.ts'
+import type { Inbound } from '../../core/message.ts'
+import type { Self } from './addressed.ts'
+import type { Authors } from './authors.ts'
+import type { Chore } from './chores.ts'
+import { path, type MatrixClient } from './client.ts'
+import { understand } from './hear.ts'
+import { newsOf } from './news.ts'
+import { membershipOf, type Rooms } from './rooms.ts'
+import * as wire from './wire.ts'
+import type { InvitedSection, JoinedSection, RoomEvent, SyncAnswer } from './wire.ts'
+
+export interface SyncDeps {
+  readonly client: MatrixClient
+  readonly self: Self
+  readonly authors: Authors
+  readonly policy: Policy
+  /** Changed by the reading: a draft that counts when the batch is stored. */
+  readonly rooms: Rooms
+}
+
+/** What one answer of the homeserver brought. Nothing of it counts before it is stored. */
+export interface Batch {
+  readonly inbounds: readonly Inbound[]
+  readonly chores: readonly Chore[]
+}
+
+const filter = JSON.stringify({
+  presence: { types: [] },
+  account_data: { types: ['m.direct'] },
+  room: {
+    account_data: { types: [] },
+    ephemeral: { types: [] },
+    // Redundant: the homeserver would take a name for known to us as long as it runs, whether we still know it or not.
+    state: { lazy_load_members: true, include_redundant_members: true },
+    timeline: { limit: 50, lazy_load_members: true },
+  },
+})
+
+/** Asks what happened since `since`, and waits up to `waitMs` for something to happen. */
+export async function askSync(
+  client: MatrixClient,
+  since: string | undefined,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<SyncAnswer> {
+  const query = { since, timeout: String(waitMs), filter, set_presence: 'offline' }
+  const call = { method: 'GET', path: path`/sync`, query, timeoutMs: waitMs + 60_000 } as const
+  return client.call(call, wire.syncAnswer, signal)
+}
+
+/**
+ * Understands an answer. Without `since` it is the first that this bot ever got: all that was said before is history,
+ * and not for us. Throws what the homeserver's calls throw; then the answer is to be asked for and read again.
+ */
+export async function readSync(
+  answer: SyncAnswer,
+  since: string | undefined,
+  deps: SyncDeps,
+  signal: AbortSignal,
+): Promise<Batch> {
+  const { rooms, self } = deps
+  const inbounds: Inbound[] = []
+  const chores: Chore[] = []
+  const direct = directRooms(answer)
+  if (direct !== undefined) rooms.setDirect(direct)
+  for (const [room, section] of Object.entries(answer.rooms.invite)) {
+    const by = inviter(section, self.userId)
+    rooms.change(room, { membership: 'invite', invitation: { by, heard: since !== undefined } })
+    chores.push({ kind: 'answer-invitation', room, by })
+  }
+  for (const room of Object.keys(answer.rooms.leave)) rooms.change(room, { membership: 'leave' })
+  for (const [room, section] of Object.entries(answer.rooms.join)) {
+    const found = await readRoom(room, section, since, deps, signal)
+    inbounds.push(...found.inbounds)
+    chores.push(...found.chores)
+  }
+  return { inbounds, chores }
+}
+
+async function readRoom(
+  room: string,
+  section: JoinedSection,
+  since: string | undefined,
+  deps: SyncDeps,
+  signal: AbortSignal,
+): Promise<Batch> {
+  const { rooms, self, authors } = deps
+  const before = rooms.facts(room)
+  const { events, names } = await newsOf(room, section, since, before, deps, signal)
+  const states = [...(section.state?.events ?? []), ...(section.timeline?.events ?? [])]
+  rooms.join(room, section, states, self.userId)
+  const hearing = { room, place: rooms.place(room), group: rooms.isGroup(room), self, authors, names }
+  const inbounds: Inbound[] = []
+  for (const event of events) {
+    const inbound = await understand(event, hearing, signal)
+    if (inbound !== undefined) inbounds.push(inbound)
+  }
+  const justJoined = since !== undefined && before.membership !== 'join'
+  const called = secretive(events, self)
+  if (justJoined && before.invitation !== undefined) called.push(before.invitation.by)
+  return { inbounds, chores: tellEncrypted(room, called, deps) }
+}
+
+/** Who said something, or made the room so, that we cannot read. */
+function secretive(events: readonly RoomEvent[], self: Self): string[] {
+  return events
+    .filter(({ type }) => type === 'm.room.encrypted' || type === 'm.room.encryption')
+    .map(({ sender }) => sender)
+    .filter((sender) => sender !== self.userId)
+}
+
+/** Whoever may talk to the bot must not be left without an answer; strangers are, as ever. */
+function tellEncrypted(
+  room: string,
+  senders: readonly string[],
+  { rooms, policy }: SyncDeps,
+): readonly Chore[] {
+  const { encrypted, toldEncrypted } = rooms.facts(room)
+  if (!encrypted || toldEncrypted === true) return []
+  const group = rooms.isGroup(room)
+  const allowed = senders.some(
+    (sender) => authorise(policy, { act: 'message', sender, chat: room, group, addressed: true }).allowed,
+  )
+  if (!allowed) return []
+  rooms.change(room, { toldEncrypted: true })
+  return [{ kind: 'tell-encrypted', room }]
+}
+
+/** Who invited the bot, by the invitation itself. Empty where nobody can be named: an id that nobody has. */
+function inviter({ invite_state: { events } }: InvitedSection, self: string): string {
+  const invitation = events.findLast(
+    (event) => event.type === 'm.room.member' && event.state_key === self && membershipOf(event) === 'invite',
+  )
+  return invitation?.sender ?? ''
+}
+
+function directRooms({ account_data: data }: SyncAnswer): readonly string[] | undefined {
+  const event = data?.events.findLast(({ type }) => type === 'm.direct')
+  if (event === undefined) return undefined
+  return Object.values(event.content).flatMap((ids) =>
+    Array.isArray(ids) ? ids.filter((id) => typeof id === 'string') : [],
+  )
+}

@@ -1,0 +1,293 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
+import type { Policy } from '../../core/authorise.ts'
+import type { TransportDeps } from '../../core/define.ts'
+import type { Place } from '../../core/message.ts'
+import {
+  DeliveryError,
+  FatalError,
+  type Content,
+  type Intake,
+  type MessageRef,
+  type Operation,
+  type Transport,
+  type TransportReport,
+} from '../../core/transport.ts'
+import type { View } from '../../core/view.ts'
+import { backoffMs } from '../../lib/backoff.ts'
+import { AllowedRooms } from './allowed-rooms.ts'
+import { Chores } from './chores.ts'
+import { MatrixError, NoAnswer, path, type Call } from './client.ts'
+import type { MatrixConfig } from './config.ts'
+import { CredentialsFile } from './credentials.ts'
+import { deliver } from './deliver.ts'
+import { perform } from './duties.ts'
+import { signIn } from './login.ts'
+import { rememberingRender } from './render.ts'
+import { Rooms } from './rooms.ts'
+import { Session } from './session.ts'
+import { askSync, readSync } from './sync.ts'
+import * as wire from './wire.ts'
+
+const longPollMs = 30_000
+const longestPauseMs = 30_000
+const aDay = 24 * 60 * 60 * 1000
+
+/** Signs in to a homeserver and stays; hears what is said in the bot's rooms, and says there what it is told to. */
+export class MatrixTransport implements Transport {
+  readonly commandPrefixes = ['/', '!']
+  readonly choices = 'typed'
+  readonly dropsDoubles = true
+
+  readonly #config: MatrixConfig
+  readonly #deps: TransportDeps
+  readonly #file: CredentialsFile
+  readonly #allowedRooms: AllowedRooms
+  readonly #chores: Chores
+  readonly #render = rememberingRender()
+  #rooms: Rooms
+  #session: Session | undefined
+  #reported: TransportReport | undefined
+  /** Since the homeserver last answered as it should. */
+  #failures = 0
+
+  constructor(config: MatrixConfig, deps: TransportDeps) {
+    const { matrix } = config
+    const owner = { homeserver: matrix.homeserver, userId: matrix.user_id }
+    this.#config = config
+    this.#deps = deps
+    this.#file = new CredentialsFile(join(deps.home, matrix.store_path), owner, deps.log)
+    this.#allowedRooms = new AllowedRooms(matrix.allowed_rooms, deps.memory, deps.log)
+    this.#chores = new Chores(deps.memory, deps.log)
+    this.#rooms = Rooms.recall(deps.memory)
+  }
+
+  get policy(): Policy {
+    const { matrix, group_mention_only: mentionOnly } = this.#config
+    return {
+      users: matrix.allowed_users.length === 0 ? 'everyone' : new Set(matrix.allowed_users),
+      rooms: this.#allowedRooms.rooms,
+      privateChats: 'listed',
+      mentionOnly,
+    }
+  }
+
+  async listen(intake: Intake, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#report('connecting')
+        const session = await this.#signIn(signal)
+        this.#session = session
+        await this.#stay(session, intake, signal)
+      } catch (error) {
+        if (signal.aborted) break
+        if (error instanceof FatalError) this.#report('failed', error.message)
+        else await this.#rest(error, signal)
+        if (error instanceof FatalError) throw error
+      }
+    }
+    this.#report('stopped')
+  }
+
+  async #signIn(signal: AbortSignal): Promise<Session> {
+    const { log } = this.#deps
+    const resting = (ms: number): void => {
+      const seconds = Math.ceil(ms / 1000)
+      this.#report('failed', `The homeserver asks to wait ${seconds} s before the next log-in.`)
+    }
+    const { matrix } = this.#config
+    const session = await Session.open(
+      await signIn({ matrix, file: this.#file, log, resting }, signal),
+      signal,
+    )
+    await this.#allowedRooms.resolve(session.client, signal)
+    return session
+  }
+
+  /** Hears until the log-in ends; then it throws the refusal. Meanwhile it does what is to be done. */
+  async #stay(session: Session, intake: Intake, signal: AbortSignal): Promise<void> {
+    const leaving = new AbortController()
+    const duties = this.#doDuties(session, AbortSignal.any([signal, leaving.signal]))
+    try {
+      await this.#hear(session, intake, AbortSignal.any([signal, session.ended]))
+    } catch (error) {
+      if (!(error instanceof MatrixError && error.deadToken)) throw error
+      this.#session = undefined
+      // A second password log-in would only be the beginning of a loop, and the end of the homeserver's patience.
+      if (session.fresh) throw refusedAtOnce(error)
+      throw error
+    } finally {
+      leaving.abort()
+      await duties
+    }
+  }
+
+  async #doDuties(session: Session, signal: AbortSignal): Promise<void> {
+    const { memory, log } = this.#deps
+    const deps = {
+      client: session.client,
+      memory,
+      log,
+      allowedRooms: this.#allowedRooms,
+      policy: () => this.policy,
+      isInvited: (room: string) => this.#rooms.facts(room).membership === 'invite',
+    }
+    await this.#chores.run((chore, until) => perform(chore, deps, until), signal)
+  }
+
+  async #hear(session: Session, intake: Intake, signal: AbortSignal): Promise<never> {
+    let resolvedAt = Date.now()
+    // The first answer comes at once: it shows that all is well.
+    let waitMs = 0
+    for (;;) {
+      try {
+        await this.#syncOnce(session, intake, waitMs, signal)
+        this.#failures = 0
+        session.fresh = false
+        this.#deps.heard()
+        this.#report('connected', this.#unresolved())
+        waitMs = longPollMs
+        if (Date.now() - resolvedAt > aDay) {
+          resolvedAt = Date.now()
+          await this.#allowedRooms.resolve(session.client, signal)
+        }
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof MatrixError && error.deadToken) throw error
+        await this.#rest(error, signal)
+        signal.throwIfAborted()
+        waitMs = 0
+      }
+    }
+  }
+
+  async #syncOnce(session: Session, intake: Intake, waitMs: number, signal: AbortSignal): Promise<void> {
+    const { client, self, authors } = session
+    const since = this.#since(intake, self.userId)
+    const answer = await askSync(client, since, waitMs, signal).catch((error: unknown) => {
+      if (since !== undefined && isUnknownPlace(error)) {
+        const { message } = error
+        this.#deps.log.error(
+          { reason: message },
+          'the homeserver has lost our place in the stream: beginning anew',
+        )
+        intake.remember({ since: null })
+      }
+      throw error
+    })
+    const rooms = this.#rooms.draft()
+    const deps = { client, self, authors, policy: this.policy, rooms }
+    const { inbounds, chores } = await readSync(answer, since, deps, signal)
+    await intake.take(inbounds, {
+      ...rooms.changes,
+      ...this.#chores.pairs(chores),
+      since: JSON.stringify({ user: self.userId, token: answer.next_batch }),
+    })
+    this.#rooms = rooms
+    if (chores.length > 0) this.#chores.add(chores)
+  }
+
+  /** Where the last batch ended. Another account has another stream. */
+  #since(intake: Intake, userId: string): string | undefined {
+    const kept = intake.recall('since')
+    if (kept === undefined) return undefined
+    const { user, token } = sinceSchema.parse(JSON.parse(kept))
+    return user === userId ? token : undefined
+  }
+
+  /** Waits after a failure, longer each time, and says so. Throws what is no failure of the network. */
+  async #rest(error: unknown, signal: AbortSignal): Promise<void> {
+    if (!(error instanceof MatrixError || error instanceof NoAnswer)) throw error
+    this.#failures += 1
+    const asked = error instanceof MatrixError ? error.retryAfterMs : undefined
+    const ms = asked ?? backoffMs(this.#failures, { firstMs: 500, longestMs: longestPauseMs })
+    this.#deps.log.warn({ reason: error.message, againInMs: ms }, 'Matrix is not reachable')
+    this.#report('failed', error.message)
+    try {
+      await sleep(ms, undefined, { signal })
+    } catch {
+      // The pause was cut short: the loop around it looks why.
+    }
+  }
+
+  #unresolved(): string | undefined {
+    const aliases = this.#allowedRooms.unresolved
+    if (aliases.length === 0) return undefined
+    return `These aliases of matrix.allowed_rooms are no rooms: ${aliases.join(', ')}.`
+  }
+
+  #report(state: TransportReport['state'], detail?: string): void {
+    const account = this.#session?.self.userId ?? this.#config.matrix.user_id
+    const report = { state, account, ...(detail === undefined ? {} : { detail }) }
+    // "Connecting" is for those who never heard of us; who failed has failed until it is connected.
+    if (state === 'connecting' && this.#reported?.state === 'failed') return
+    if (isDeepStrictEqual(report, this.#reported)) return
+    this.#reported = report
+    this.#deps.report(report)
+  }
+
+  render(view: View): readonly Content[] {
+    return this.#render(view)
+  }
+
+  async deliver(operation: Operation, signal: AbortSignal): Promise<MessageRef> {
+    const session = this.#session
+    if (session === undefined) throw new DeliveryError('unreachable', 'not signed in to the homeserver')
+    const { memory } = this.#deps
+    const deps = { memory, chores: this.#chores, isGroup: (room: string) => this.#rooms.isGroup(room) }
+    try {
+      return await deliver(operation, session.client, deps, signal)
+    } catch (error) {
+      if (error instanceof DeliveryError && error.cause instanceof MatrixError && error.cause.deadToken) {
+        session.end(error.cause)
+      }
+      throw error
+    }
+  }
+
+  /** Segments come as they are finished; the pace leaves the homeserver's patience for the answer. */
+  progressPaceMs(_place: Place, streams: number): number {
+    return 2_000 * Math.max(1, streams)
+  }
+
+  async typing({ chat }: Place, on: boolean): Promise<void> {
+    const self = this.#session?.self.userId ?? ''
+    const body = on ? { typing: true, timeout: 30_000 } : { typing: false }
+    await this.#courtesy({ method: 'PUT', path: path`/rooms/${chat}/typing/${self}`, body })
+  }
+
+  async markSeen({ chat }: Place, messageId: string): Promise<void> {
+    await this.#courtesy({ method: 'POST', path: path`/rooms/${chat}/receipt/m.read/${messageId}`, body: {} })
+  }
+
+  /** Something that nobody misses when it fails. */
+  async #courtesy(call: Call): Promise<void> {
+    try {
+      await this.#session?.client.call(
+        { ...call, timeoutMs: 10_000 },
+        wire.done,
+        new AbortController().signal,
+      )
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#deps.log.debug({ reason }, 'a courtesy on Matrix failed')
+    }
+  }
+}
+
+const sinceSchema = z.object({ user: z.string(), token: z.string() })
+
+/** Synapse calls a token that it does not know `M_UNKNOWN`, others `M_UNKNOWN_POS` or `M_INVALID_PARAM`. */
+function isUnknownPlace(error: unknown): error is MatrixError {
+  const codes = ['M_UNKNOWN', 'M_UNKNOWN_POS', 'M_INVALID_PARAM']
+  return error instanceof MatrixError && error.status === 400 && codes.includes(error.code)
+}
+
+function refusedAtOnce(cause: MatrixError): FatalError {
+  return new FatalError(
+    'The homeserver refuses the log-in that it gave a moment ago. Look at the log of the homeserver, then start ductor again.',
+    { cause },
+  )
+}

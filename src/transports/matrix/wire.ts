@@ -1,0 +1,143 @@
+import { z } from 'zod'
+
+/**
+ * What we read of the homeserver's answers, and nothing else: a field that we do not name may be anything. Where
+ * people write a field (all of an event's content), a wrong one counts as absent.
+ */
+
+const texts = z.array(z.string())
+
+export const versions = z.object({ versions: texts })
+
+export const wellKnown = z.object({ 'm.homeserver': z.object({ base_url: z.string() }) })
+
+export const loginFlows = z.object({ flows: z.array(z.object({ type: z.string() })) })
+
+export const loggedIn = z.object({ user_id: z.string(), device_id: z.string(), access_token: z.string() })
+
+export const whoami = z.object({ user_id: z.string(), device_id: z.string().optional() })
+
+export const profile = z.object({ displayname: z.string().optional().catch(undefined) })
+
+export const sentEvent = z.object({ event_id: z.string() })
+
+export const joinedRoom = z.object({ room_id: z.string() })
+
+export const resolvedAlias = z.object({ room_id: z.string() })
+
+/** An answer that tells nothing but that it was done. */
+export const done = z.unknown()
+
+const roomEvent = z.object({
+  event_id: z.string(),
+  type: z.string(),
+  sender: z.string(),
+  origin_server_ts: z.number(),
+  content: z.record(z.string(), z.unknown()),
+  state_key: z.string().optional().catch(undefined),
+  /** Of a redaction, in rooms up to version 10; later it stands in the content. */
+  redacts: z.string().optional().catch(undefined),
+  unsigned: z
+    .object({ prev_content: z.record(z.string(), z.unknown()).optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
+})
+
+export type RoomEvent = z.infer<typeof roomEvent>
+
+/** Skips what is not an event: one that nobody could read must not keep the others from being read. */
+const events = z
+  .array(z.unknown())
+  .default([])
+  .transform((all) => all.flatMap((one) => roomEvent.safeParse(one).data ?? []))
+
+const strippedEvent = z.object({
+  type: z.string(),
+  sender: z.string().optional().catch(undefined),
+  state_key: z.string().optional().catch(undefined),
+  content: z.record(z.string(), z.unknown()),
+})
+
+const strippedEvents = z
+  .array(z.unknown())
+  .default([])
+  .transform((all) => all.flatMap((one) => strippedEvent.safeParse(one).data ?? []))
+
+const joinedSection = z.object({
+  state: z.object({ events }).optional(),
+  timeline: z
+    .object({ events, limited: z.boolean().default(false), prev_batch: z.string().optional() })
+    .optional(),
+  summary: z
+    .object({
+      'm.joined_member_count': z.number().optional(),
+      'm.invited_member_count': z.number().optional(),
+    })
+    .optional()
+    .catch(undefined),
+})
+
+export type JoinedSection = z.infer<typeof joinedSection>
+
+const invitedSection = z.object({
+  invite_state: z.object({ events: strippedEvents }).default({ events: [] }),
+})
+
+export type InvitedSection = z.infer<typeof invitedSection>
+
+export const syncAnswer = z.object({
+  next_batch: z.string(),
+  account_data: z.object({ events: strippedEvents }).optional(),
+  rooms: z
+    .object({
+      join: z.record(z.string(), joinedSection).default({}),
+      invite: z.record(z.string(), invitedSection).default({}),
+      leave: z.record(z.string(), z.unknown()).default({}),
+    })
+    .default({ join: {}, invite: {}, leave: {} }),
+})
+
+export type SyncAnswer = z.infer<typeof syncAnswer>
+
+export const messagesPage = z.object({
+  chunk: events,
+  state: events,
+  end: z.string().optional(),
+})
+
+export const singleEvent = z.object({ sender: z.string(), content: z.record(z.string(), z.unknown()) })
+
+/** What is no event id at all must not become part of a call's path. */
+const eventId = z.string().startsWith('$')
+
+const relation = z.object({
+  rel_type: z.string().optional().catch(undefined),
+  event_id: eventId.optional().catch(undefined),
+  key: z.string().optional().catch(undefined),
+  is_falling_back: z.boolean().optional().catch(undefined),
+  'm.in_reply_to': z.object({ event_id: eventId }).optional().catch(undefined),
+})
+
+export type Relation = z.infer<typeof relation>
+
+const words = z.object({
+  msgtype: z.string(),
+  body: z.string(),
+  formatted_body: z.string().optional().catch(undefined),
+  'm.mentions': z.object({ user_ids: texts }).optional().catch(undefined),
+})
+
+/** What a message says. */
+export type Words = z.infer<typeof words>
+
+export const messageContent = words.extend({
+  'm.relates_to': relation.optional().catch(undefined),
+  'm.new_content': words.optional().catch(undefined),
+})
+
+export const related = z.object({ 'm.relates_to': relation })
+
+export const membership = z.object({
+  membership: z.string(),
+  displayname: z.string().optional().catch(undefined),
+})

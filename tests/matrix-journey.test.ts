@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
+import { Home } from './support/ductor.ts'
+import { eventually } from './support/eventually.ts'
+import { MatrixPerson } from './support/matrix-person.ts'
+import { startSynapse, whyNoSynapse, type Synapse } from './support/synapse.ts'
+
+const skip = await whyNoSynapse()
+
+describe('Matrix, from end to end', { skip: skip ?? false }, () => {
+  let synapse: Synapse
+  let owner: MatrixPerson
+  let stranger: MatrixPerson
+  let count = 0
+
+  before(async () => {
+    synapse = await startSynapse()
+    owner = await MatrixPerson.arrive(synapse, 'owner')
+    stranger = await MatrixPerson.arrive(synapse, 'stranger')
+  })
+  after(() => synapse?.stop())
+
+  async function begin() {
+    count += 1
+    const name = `bot${count}`
+    await synapse.register(name, 'secret-of-bot')
+    const botId = `@${name}:${synapse.serverName}`
+    const matrix = {
+      homeserver: synapse.url,
+      user_id: botId,
+      password: 'secret-of-bot',
+      allowed_rooms: [],
+      allowed_users: [owner.id],
+    }
+    const home = new Home({ transport: 'matrix', matrix, provider: 'demo' })
+    return { botId, matrix, home, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() }
+  }
+
+  /** What the bot has said in the room, oldest first. */
+  async function said(room: string, botId: string): Promise<string[]> {
+    const events = await owner.timeline(room)
+    return events.flatMap(({ type, sender, content }) =>
+      type === 'm.room.message' && sender === botId ? [String(content['body'])] : [],
+    )
+  }
+
+  test('text, tool, text come as two messages; the first log-in is the last with a password', async () => {
+    await using stage = await begin()
+    const running = stage.home.start()
+    assert.match(await running.ready(), new RegExp(`^ready matrix ${stage.botId} in \\d+ ms$`))
+    const room = await owner.direct(stage.botId)
+    await owner.say(room, 'say: Looking | tool: ls | say: Found it')
+    await eventually(async () => (await said(room, stage.botId)).length === 2)
+    assert.deepEqual(await said(room, stage.botId), ['Looking', 'Found it'])
+    const file = join(stage.home.folder, 'matrix_store', 'credentials.json')
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    assert.equal(statSync(join(stage.home.folder, 'matrix_store')).mode & 0o777, 0o700)
+    await running.stop()
+
+    const { password: _, ...rest } = stage.matrix
+    stage.home.configure({ transport: 'matrix', matrix: rest, provider: 'demo' })
+    const { device_id: device } = JSON.parse(readFileSync(file, 'utf8'))
+    await owner.say(room, '!status')
+    await stage.home.start().ready()
+    await eventually(async () =>
+      (await said(room, stage.botId)).some((text) => /Nothing is running/.test(text)),
+    )
+    assert.equal(JSON.parse(readFileSync(file, 'utf8')).device_id, device)
+  })
+
+  test("a stranger gets silence, and a stranger's invitation is declined", async () => {
+    await using stage = await begin()
+    await stage.home.start().ready()
+    const room = await owner.direct(stage.botId)
+    await owner.say(room, 'say: here')
+    await eventually(async () => (await said(room, stage.botId)).includes('here'))
+    await owner.invite(room, stranger.id)
+    await stranger.join(room)
+    await stranger.say(room, 'say: pwned')
+    const foreign = await stranger.direct(stage.botId)
+    await eventually(async () => (await stranger.membership(foreign, stage.botId)) === 'leave')
+    await owner.say(room, 'say: still mine')
+    await eventually(async () => (await said(room, stage.botId)).includes('still mine'))
+    assert.deepEqual(await said(room, stage.botId), ['here', 'still mine'])
+  })
+
+  test('a turn that was cut off is asked about, and a typed number answers', async () => {
+    await using stage = await begin()
+    const first = stage.home.start()
+    await first.ready()
+    const room = await owner.direct(stage.botId)
+    await owner.say(room, 'wait: 3600000 | say: never')
+    await eventually(() => stage.home.journal().length === 1)
+    await first.kill()
+    stage.home.start()
+    await eventually(async () => (await said(room, stage.botId)).some((text) => /I was restarted/.test(text)))
+    await owner.say(room, '2')
+    await eventually(() => stage.home.journal().length === 2)
+  })
+
+  test('both transports run side by side, and one that fails does not stop the other', async () => {
+    await using stage = await begin()
+    const telegram = await FakeTelegram.start()
+    try {
+      stage.home.configure({
+        transports: ['telegram', 'matrix'],
+        telegram_token: telegram.token,
+        telegram_api_root: telegram.apiRoot,
+        allowed_user_ids: [1],
+        matrix: { ...stage.matrix, password: 'wrong' },
+        provider: 'demo',
+      })
+      const running = stage.home.start()
+      assert.match(await running.ready(), /^ready telegram @ductor_bot, matrix failed \(/)
+      telegram.person(1).writes('say: hello')
+      await eventually(() => telegram.posts(1).some(({ text }) => text === 'hello'))
+    } finally {
+      await telegram.stop()
+    }
+  })
+})
