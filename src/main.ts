@@ -1,3 +1,10 @@
 import { run } from './cli/main.ts'
 
-process.exitCode = await run(process.argv.slice(2))
+// Whoever reads our lines may leave before we do: that is no reason to end.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+const code = await run(process.argv.slice(2))
+process.exitCode = code
+// Nothing that a library left open may keep a program that has ended from ending.
+process.stdout.write('', () => process.exit(code))

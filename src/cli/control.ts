@@ -1,9 +1,12 @@
-import { timingSafeEqual, randomBytes } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFileSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import type { Log } from '../core/define.ts'
 import { writeFileAtomically } from '../lib/atomic-write.ts'
+import { isLocked } from '../lib/lock.ts'
 
 const running = z.object({
   pid: z.number(),
@@ -35,39 +38,85 @@ export function readNote(home: string): RunningNote | undefined {
 }
 
 /** What the running ductor answers to the verbs of the same person on the same machine. */
-export type Answers = Readonly<Record<string, (query: URLSearchParams) => unknown>>
+export type Answers = ReadonlyMap<string, (query: URLSearchParams) => unknown>
 
 /** Opens the control channel: HTTP on loopback, with a token that only the owner of the home folder can read. */
-export async function openControl(home: string, version: string, answers: Answers): Promise<AsyncDisposable> {
+export async function openControl(
+  home: string,
+  { version, answers, log }: { readonly version: string; readonly answers: Answers; readonly log: Log },
+): Promise<AsyncDisposable> {
   const token = randomBytes(32).toString('base64url')
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1')
-    const answer = answers[url.pathname.slice(1)]
-    const allowed = equal(request.headers.authorization ?? '', `Bearer ${token}`)
-    const code = allowed ? (answer === undefined ? 404 : 200) : 401
-    response.writeHead(code, { 'content-type': 'application/json' })
-    response.end(JSON.stringify(code === 200 ? (answer?.(url.searchParams) ?? null) : { error: code }))
+    const [code, body] = answerTo(request, token, answers, log)
+    response.writeHead(code, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    response.end(JSON.stringify(body ?? null))
   })
   const port = await listen(server)
   const note: RunningNote = { pid: process.pid, startedAt: Date.now(), version, port, token }
   await writeFileAtomically(notePath(home), JSON.stringify(note), { mode: 0o600 })
   return {
     async [Symbol.asyncDispose]() {
+      rmSync(notePath(home), { force: true })
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      rmSync(notePath(home), { force: true })
     },
   }
 }
 
-/** Asks the running ductor; throws when it does not answer within five seconds. */
-export async function ask(note: RunningNote, question: string): Promise<unknown> {
+function answerTo(
+  request: IncomingMessage,
+  token: string,
+  answers: Answers,
+  log: Log,
+): readonly [code: number, body: unknown] {
+  if (!equal(request.headers.authorization ?? '', `Bearer ${token}`)) return [401, { error: 'not allowed' }]
+  const url = URL.parse(request.url ?? '/', 'http://127.0.0.1')
+  const answer = url === null ? undefined : answers.get(url.pathname.slice(1))
+  if (url === null || answer === undefined) return [404, { error: 'no such question' }]
+  try {
+    return [200, answer(url.searchParams)]
+  } catch (error) {
+    // While it stops, the store may be closed already: a question must not bring it down.
+    log.warn({ err: error, question: url.pathname }, 'a question could not be answered')
+    return [500, { error: error instanceof Error ? error.message : String(error) }]
+  }
+}
+
+/** What became of a question: nobody is there, nobody answers, or the answer. */
+export type Asked =
+  | { readonly state: 'stopped' }
+  | { readonly state: 'silent'; readonly note: RunningNote | undefined; readonly why: string }
+  | { readonly state: 'running'; readonly note: RunningNote; readonly answer: unknown }
+
+/** Asks the ductor that runs on this home folder. One that is only just starting is given time to listen. */
+export async function ask(home: string, question: string, patienceMs = 5000): Promise<Asked> {
+  const end = Date.now() + patienceMs
+  for (;;) {
+    if (!isLocked(lockPath(home))) return { state: 'stopped' }
+    const note = readNote(home)
+    try {
+      if (note !== undefined) return { state: 'running', note, answer: await put(note, question, end) }
+      if (Date.now() > end) return { state: 'silent', note, why: 'it has not said where it listens' }
+    } catch (error) {
+      if (Date.now() > end) return { state: 'silent', note, why: reason(error) }
+    }
+    await sleep(50)
+  }
+}
+
+async function put(note: RunningNote, question: string, end: number): Promise<unknown> {
   const response = await fetch(`http://127.0.0.1:${note.port}/${question}`, {
     headers: { authorization: `Bearer ${note.token}` },
-    signal: AbortSignal.timeout(5000),
+    signal: AbortSignal.timeout(Math.max(end - Date.now(), 1)),
   })
-  if (!response.ok) throw new Error(`the running ductor answered ${response.status}`)
+  if (!response.ok) throw new Error(`it answered with an error: ${await response.text()}`)
   return response.json()
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'TimeoutError') return 'no answer in time'
+  return error.cause instanceof Error ? error.cause.message : error.message
 }
 
 function listen(server: Server): Promise<number> {

@@ -1,127 +1,162 @@
 import { join } from 'node:path'
-import { startApp, type AppOptions } from '../app.ts'
-import { environment, type LoadedConfig } from '../config/load.ts'
+import { startApp, type App, type AppOptions, type StatusFacts } from '../app.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
-import type { TransportReport } from '../core/transport.ts'
 import { takeLock } from '../lib/lock.ts'
 import { openLog } from '../lib/log.ts'
+import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
-import { version } from './main.ts'
+import { version } from './version.ts'
 
 export interface ForegroundOptions {
   readonly home: string
   readonly config: LoadedConfig
   readonly provider: AppOptions['provider']
+  readonly env: Readonly<Record<string, string>>
   readonly verbose: boolean
 }
 
 /** Runs until it is told to stop; resolves with the exit code. */
-export async function runInForeground({
-  home,
-  config,
-  provider,
-  verbose,
-}: ForegroundOptions): Promise<number> {
+export async function runInForeground(options: ForegroundOptions): Promise<number> {
+  const { home, config } = options
   using lock = takeLock(lockPath(home))
   if (lock === undefined) throw new UserError(alreadyRunning(home))
-  const { core, transports } = config
   const log = await openLog({
     path: join(home, 'logs', 'ductor.log'),
-    level: verbose ? 'debug' : core.log_level,
-    stderr: process.stderr.isTTY ? 'readable' : 'nothing',
+    level: options.verbose ? 'debug' : config.core.log_level,
+    stderr: stderrOf(options),
+    secrets: config.secrets,
   })
+  leaveLastWords(log)
+  log.info({ pid: process.pid, version: version(), node: process.versions.node, home }, 'starting')
   const warnings = config.warnings.map(({ key, message }) => `${key}: ${message}`)
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
-  const stopped = stopSignal()
-  const announce = new Announcer(transports.map(({ definition }) => definition.name))
-  const app = await startApp({
+  const stopped = stopSignals()
+  let app: App | undefined
+  await using _control = await openControl(home, {
+    version: version(),
+    answers: answersOf(options, stopped.ask, () => app),
+    log,
+  })
+  const names = config.transports.map(({ definition }) => definition.name)
+  const announcer = new Announcer(names, (line) => process.stdout.write(`${line}\n`))
+  app = await startApp(appOptions(options, log, warnings, announcer))
+  await Promise.race([app.firstTries, stopped.asked])
+  if (!stopped.wasAsked()) {
+    announcer.ready(performance.now())
+    log.info({ transports: app.status().transports }, 'ready')
+  }
+  await stopped.asked
+  log.info({ graceSeconds: config.core.shutdown_grace_seconds }, 'stopping')
+  await app.stop(config.core.shutdown_grace_seconds * 1000)
+  log.info({}, 'stopped')
+  return 0
+}
+
+function appOptions(
+  { home, config: { core, transports }, provider, env }: ForegroundOptions,
+  log: Log,
+  warnings: readonly string[],
+  announcer: Announcer,
+): AppOptions {
+  return {
     home,
     log,
     transports,
     provider,
-    env: environment(home, process.env),
+    env: core.user_timezone === '' ? env : { ...env, TZ: core.user_timezone },
     permissionMode: core.permission_mode,
     ...(core.model === undefined ? {} : { model: core.model }),
     backlogMaxAgeMs: core.backlog_max_age_minutes * 60_000,
     historyMs: core.history_days * 24 * 3600_000,
     warnings,
-    onReport: (name, report) => announce.meet(name, report),
-  })
-  const startedAt = Date.now()
-  await using _control = await openControl(home, version(), {
-    status: () => ({
-      running: true,
-      pid: process.pid,
-      version: version(),
-      uptime_s: Math.round((Date.now() - startedAt) / 1000),
-      ...app.status(),
-    }),
-    trace: (query) => app.trace(query.get('id') ?? ''),
-    stop: () => {
-      stopped.stop()
-      return { stopping: true }
+    onReport(name, report) {
+      log.info({ transport: name, ...report }, 'a transport reports')
+      announcer.meet(name, report)
     },
+  }
+}
+
+/** Readable lines for whoever looks on; JSON for whoever asked for more and has no terminal. */
+function stderrOf({ verbose }: ForegroundOptions): 'readable' | 'json' | 'nothing' {
+  if (process.stderr.isTTY) return 'readable'
+  return verbose ? 'json' : 'nothing'
+}
+
+/** A fault of ours ends the process: the store holds all that counts, and a half-broken one would do harm. */
+function leaveLastWords(log: Log): void {
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'crashed')
+    process.stderr.write(
+      `ductor crashed: ${error instanceof Error ? error.message : String(error)}\n` +
+        'The log says more. Nothing is lost: the next start takes up what was unfinished.\n',
+    )
+    process.exit(1)
   })
-  await Promise.race([app.firstTries, stopped.first])
-  if (!stopped.asked()) announce.ready()
-  await stopped.first
-  await app.stop(core.shutdown_grace_seconds * 1000)
-  return 0
+}
+
+function answersOf(
+  { config, provider }: ForegroundOptions,
+  stop: () => void,
+  app: () => App | undefined,
+): ReadonlyMap<string, (query: URLSearchParams) => unknown> {
+  const startedAt = Date.now()
+  const starting: StatusFacts = {
+    transports: config.transports.map(({ definition: { name } }) => ({
+      name,
+      account: null,
+      state: 'connecting',
+      last_event_at: null,
+      detail: null,
+    })),
+    agents: [{ name: 'main', provider: provider.definition.name }],
+    turns: { running: 0, queued: 0 },
+    outbox: { pending: 0, failed: 0 },
+    store: { trouble: null },
+    warnings: [],
+  }
+  return new Map<string, (query: URLSearchParams) => unknown>([
+    [
+      'status',
+      () => ({
+        running: true,
+        pid: process.pid,
+        version: version(),
+        uptime_s: Math.round((Date.now() - startedAt) / 1000),
+        ...(app()?.status() ?? starting),
+      }),
+    ],
+    ['trace', (query) => app()?.trace(query.get('id') ?? '') ?? []],
+    [
+      'stop',
+      () => {
+        stop()
+        return { stopping: true, grace_s: config.core.shutdown_grace_seconds }
+      },
+    ],
+  ])
 }
 
 function alreadyRunning(home: string): string {
   const note = readNote(home)
-  const who =
-    note === undefined ? '' : ` (pid ${note.pid}, since ${new Date(note.startedAt).toLocaleString()})`
-  return `ductor is already running on ${home}${who}. Stop it with “ductor stop”, or name another home with DUCTOR_HOME.`
+  const who = note === undefined ? '' : ` (pid ${note.pid}, since ${new Date(note.startedAt).toISOString()})`
+  return `ductor is already running here, on ${home}${who}. Stop it with “ductor stop”, or name another home with DUCTOR_HOME.`
 }
 
-/** SIGINT or SIGTERM: the first asks for an end in good order, the second ends at once. */
-function stopSignal() {
-  const { promise: first, resolve } = Promise.withResolvers<void>()
-  let asked = false
-  const stop = () => {
-    if (asked) process.exit(1)
-    asked = true
+/** The first signal asks for an end in good order, the second ends at once. */
+function stopSignals() {
+  const { promise: asked, resolve } = Promise.withResolvers<void>()
+  let wasAsked = false
+  const ask = () => {
+    wasAsked = true
     resolve()
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  return { first, stop, asked: () => asked }
-}
-
-/** Says on standard output how the transports fare: all at once when each has tried, later each on its own. */
-class Announcer {
-  readonly #reports: Map<string, TransportReport>
-  #ready = false
-
-  constructor(names: readonly string[]) {
-    this.#reports = new Map(names.map((name) => [name, { state: 'connecting' }]))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (wasAsked) process.exit(1)
+      ask()
+    })
   }
-
-  meet(name: string, report: TransportReport): void {
-    this.#reports.set(name, report)
-    if (this.#ready && report.state === 'connected') print(`${words(name, report)} again, ${sinceStart()}`)
-    if (this.#ready && report.state === 'failed') process.stderr.write(`${words(name, report)}\n`)
-  }
-
-  ready(): void {
-    this.#ready = true
-    print(
-      `ready ${[...this.#reports].map(([name, report]) => words(name, report)).join(', ')} in ${sinceStart()}`,
-    )
-  }
-}
-
-function words(name: string, { state, account, detail }: TransportReport): string {
-  if (state === 'connected') return `${name} ${account ?? ''}`.trim()
-  return `${name} ${state}${detail === undefined ? '' : ` (${detail})`}`
-}
-
-function sinceStart(): string {
-  return `${Math.round(performance.now())} ms`
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
+  return { asked, ask, wasAsked: () => wasAsked }
 }

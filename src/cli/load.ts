@@ -1,6 +1,7 @@
 import { adapterNames, loadProvider, loadTransport } from '../adapters.ts'
 import type { AppOptions } from '../app.ts'
 import type { Adapters, Loaded, LoadedConfig } from '../config/load.ts'
+import { sentence } from '../config/problem.ts'
 import { UserError } from '../core/user-error.ts'
 import { findProgram } from '../lib/find-program.ts'
 
@@ -14,8 +15,14 @@ export const adapters: Adapters = {
 /** Throws all that is wrong with the file at once, a line each. */
 export function good(loaded: Exclude<Loaded, { state: 'missing' }>): LoadedConfig {
   if (loaded.state === 'good') return loaded.config
-  const lines = loaded.problems.map(({ key, message }) => `  ${key}: ${message}`)
-  throw new UserError([`${loaded.path} cannot be used:`, ...lines].join('\n'))
+  const lines = loaded.problems.map((problem) => `  ${sentence(problem)}`)
+  const begin = loaded.begun ? [] : [howToBegin(loaded.path)]
+  throw new UserError([...begin, `${loaded.path} cannot be used:`, ...lines].join('\n'))
+}
+
+/** The one line for a home where nothing is configured. */
+export function howToBegin(path: string): string {
+  return `ductor is not configured: write ${path} as docs/getting-started.md shows, or run “ductor try” to look around first.`
 }
 
 /** The best first. */
@@ -24,6 +31,7 @@ const order = ['claude', 'codex', 'gemini']
 /** The provider that was asked for, or the best one whose program is there; undefined if there is none. */
 export function chooseProvider(
   { core, providers }: LoadedConfig,
+  env: Readonly<Record<string, string | undefined>>,
   wanted?: string,
 ): AppOptions['provider'] | undefined {
   const name = wanted ?? core.provider
@@ -33,13 +41,15 @@ export function chooseProvider(
       throw new UserError(`There is no provider “${name}”; there are ${[...providers.keys()].join(', ')}.`)
     return chosen
   }
-  return order
-    .flatMap((one) => providers.get(one) ?? [])
-    .find(
-      ({ definition, config }) =>
-        hasCommand(config) ||
-        definition.programs.some((program) => findProgram(program, process.env) !== undefined),
-    )
+  return order.flatMap((one) => providers.get(one) ?? []).find((part) => available(part, env))
+}
+
+/** Is there a program to run: named in the file, or on the PATH under one of its usual names? */
+export function available(
+  { definition, config }: AppOptions['provider'],
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return hasCommand(config) || definition.programs.some((program) => findProgram(program, env) !== undefined)
 }
 
 function hasCommand(config: unknown): boolean {

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { UserError } from '../core/user-error.ts'
 import { nearest } from '../lib/nearest.ts'
+import { MisuseError } from './misuse.ts'
+import { version } from './version.ts'
 
 /** What a verb is called with. */
 export interface Call {
@@ -17,6 +18,8 @@ interface Verb {
   readonly options: readonly ('json' | 'port' | 'provider')[]
   /** How many words may follow it. */
   readonly words: number
+  /** As help shows what may follow. */
+  readonly arguments?: string
   /** Resolves with what carries it out and gives the exit code. */
   load(): Promise<{ default: (call: Call) => Promise<number> }>
 }
@@ -32,24 +35,28 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: 'a chat page on this machine, without any configuration',
     options: ['port', 'provider'],
     words: 0,
+    arguments: '[--port N] [--provider NAME]',
     load: () => import('./try.ts'),
   },
   status: {
     summary: 'is it running, and how does it fare?',
     options: ['json'],
     words: 0,
+    arguments: '[--json]',
     load: () => import('./status.ts'),
   },
   doctor: {
     summary: 'check everything that can be wrong',
     options: ['json'],
     words: 0,
+    arguments: '[--json]',
     load: () => import('./doctor.ts'),
   },
   trace: {
     summary: 'the life of one message, by its id',
     options: ['json'],
     words: 1,
+    arguments: 'ID [--json]',
     load: () => import('./trace.ts'),
   },
   stop: { summary: 'stop the running ductor', options: [], words: 0, load: () => import('./stop.ts') },
@@ -67,46 +74,62 @@ const flags = {
 /** Carries out one command line; resolves with the exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
-    const { values, positionals } = parseArgs({ args: [...argv], options: flags, allowPositionals: true })
-    const [name = 'run', ...words] = positionals
-    if (values.version === true) return print(version())
-    if (values.help === true || name === 'help') return print(help())
-    const verb = verbs[name]
-    if (verb === undefined) return misuse(`there is no “${name}”${meant(name)}`)
-    if (words.length > verb.words) return misuse(`“${name}” takes no “${words[verb.words]}”`)
-    for (const option of ['json', 'port', 'provider'] as const) {
-      if (values[option] !== undefined && !verb.options.includes(option)) {
-        return misuse(`“${name}” has no --${option}`)
-      }
-    }
-    const { default: carryOut } = await verb.load()
-    return await carryOut({
-      words,
-      json: values.json ?? false,
-      verbose: values.verbose ?? false,
-      port: values.port,
-      provider: values.provider,
-    })
+    return await carryOut(argv)
   } catch (error) {
-    if (error instanceof UserError) {
-      process.stderr.write(`${error.message}\n`)
-      return 1
+    if (error instanceof UserError) return complain(error.message, 1)
+    if (error instanceof MisuseError) {
+      return complain(`ductor: ${error.message}\nRun “ductor help” for what there is.`, 2)
     }
-    if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
-      return misuse(error.message)
-    }
-    throw error
+    const said = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    return complain(`ductor crashed: ${said}`, 1)
   }
 }
 
-function meant(name: string): string {
-  const near = nearest(name, [...Object.keys(verbs), 'help'])
+async function carryOut(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(argv)
+  const [name = 'run', ...words] = positionals
+  if (values.version === true) return print(version())
+  if (values.help === true || name === 'help') return print(help())
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
+  if (verb === undefined) {
+    throw new MisuseError(`there is no “${name}”${meant(name, [...Object.keys(verbs), 'help'])}`)
+  }
+  if (words.length > verb.words) throw new MisuseError(`“${name}” takes no “${words[verb.words]}”`)
+  for (const option of ['json', 'port', 'provider'] as const) {
+    if (values[option] !== undefined && !verb.options.includes(option)) {
+      throw new MisuseError(`“${name}” has no --${option}`)
+    }
+  }
+  const { default: act } = await verb.load()
+  return act({
+    words,
+    json: values.json ?? false,
+    verbose: values.verbose ?? false,
+    port: values.port,
+    provider: values.provider,
+  })
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags, allowPositionals: true })
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    const unknown = /^Unknown option '(-[^']*)'/.exec(error.message)?.[1]
+    if (unknown === undefined) throw new MisuseError(error.message, { cause: error })
+    const known = Object.keys(flags).map((flag) => `--${flag}`)
+    throw new MisuseError(`there is no option ${unknown}${meant(unknown, known)}`, { cause: error })
+  }
+}
+
+function meant(word: string, words: readonly string[]): string {
+  const near = nearest(word, words)
   return near === undefined ? '' : `; did you mean “${near}”?`
 }
 
-function misuse(what: string): number {
-  process.stderr.write(`ductor: ${what}\nRun “ductor help” for what there is.\n`)
-  return 2
+function complain(text: string, code: number): number {
+  process.stderr.write(`${text}\n`)
+  return code
 }
 
 function print(text: string): number {
@@ -115,18 +138,20 @@ function print(text: string): number {
 }
 
 function help(): string {
-  const lines = Object.entries(verbs).map(([name, { summary }]) => `  ductor ${name.padEnd(8)} ${summary}`)
+  const width = Math.max(...Object.entries(verbs).map(([name, verb]) => usage(name, verb).length))
+  const lines = Object.entries(verbs).map(
+    ([name, verb]) => `  ${usage(name, verb).padEnd(width)}  ${verb.summary}`,
+  )
   return [
-    'ductor puts coding agents into your chats.',
+    'ductor puts the coding agents of this machine into your chats.',
     '',
     ...lines,
     '',
-    'Options: --json, --verbose, --version, --help',
+    'Everywhere: -v or --verbose tells more, --version, -h or --help.',
+    'DUCTOR_HOME names the home folder (~/.ductor); its config/config.json says what to run.',
   ].join('\n')
 }
 
-/** From package.json, which stands two folders above this file in a checkout and in the package. */
-export function version(): string {
-  const own: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof own === 'object' && own !== null && 'version' in own ? String(own.version) : 'unknown'
+function usage(name: string, { arguments: words }: Verb): string {
+  return ['ductor', name, ...(words === undefined ? [] : [words])].join(' ')
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { isLocked } from '../lib/lock.ts'
-import { ask, lockPath, readNote } from './control.ts'
+import { span } from '../lib/span.ts'
+import { ask } from './control.ts'
 import { homeFolder } from './home.ts'
 import type { Call } from './main.ts'
+import { version } from './version.ts'
 
-const status = z.looseObject({
+const status = z.object({
   pid: z.number(),
   version: z.string(),
   uptime_s: z.number(),
@@ -20,34 +21,13 @@ const status = z.looseObject({
   agents: z.array(z.object({ name: z.string(), provider: z.string() })),
   turns: z.object({ running: z.number(), queued: z.number() }),
   outbox: z.object({ pending: z.number(), failed: z.number() }),
+  store: z.object({ trouble: z.string().nullable() }),
   warnings: z.array(z.string()),
 })
 
-/** Exit 0: it runs. 3: it does not. 1: it runs and does not answer. */
-export default async function show({ json }: Call): Promise<number> {
-  const home = homeFolder(process.env)
-  const note = readNote(home)
-  if (note === undefined || !isLocked(lockPath(home))) {
-    process.stdout.write(json ? `${JSON.stringify(stopped)}\n` : 'ductor is not running.\n')
-    return 3
-  }
-  let answer: unknown
-  try {
-    answer = await ask(note, 'status')
-  } catch (error) {
-    process.stderr.write(
-      `ductor runs (pid ${note.pid}) but does not answer: ${error instanceof Error ? error.message : String(error)}\n`,
-    )
-    return 1
-  }
-  process.stdout.write(json ? `${JSON.stringify(answer)}\n` : readable(status.parse(answer)))
-  return 0
-}
-
-const stopped = {
-  running: false,
-  pid: null,
-  version: null,
+/** What a ductor that cannot be asked looks like to a script: the same keys, and nothing in them. */
+const nothing = {
+  version: version(),
   uptime_s: 0,
   transports: [],
   agents: [],
@@ -55,26 +35,51 @@ const stopped = {
   outbox: { pending: 0, failed: 0 },
 }
 
-function readable({
-  pid,
-  version,
-  uptime_s,
-  transports,
-  agents,
-  turns,
-  outbox,
-  warnings,
-}: z.infer<typeof status>): string {
-  const lines = [
-    `ductor ${version} runs (pid ${pid}, for ${uptime_s} s).`,
+/** Exit 0: it runs. 3: it does not. 1: it runs and does not answer. */
+export default async function show({ json }: Call): Promise<number> {
+  const asked = await ask(homeFolder(process.env), 'status')
+  switch (asked.state) {
+    case 'stopped':
+      print(json ? JSON.stringify({ running: false, pid: null, ...nothing }) : 'ductor is not running.')
+      return 3
+    case 'silent': {
+      const pid = asked.note?.pid ?? null
+      const what = `ductor runs${pid === null ? '' : ` (pid ${pid})`} but does not answer: ${asked.why}.`
+      if (json) print(JSON.stringify({ running: true, pid, ...nothing, trouble: what }))
+      process.stderr.write(`${what}\n`)
+      return 1
+    }
+    case 'running':
+      print(json ? JSON.stringify(asked.answer) : readable(status.parse(asked.answer)))
+      return 0
+  }
+}
+
+function readable(facts: z.infer<typeof status>): string {
+  const { transports, agents, turns, outbox, store, warnings } = facts
+  const width = Math.max(0, ...transports.map(({ name, account }) => whoIs(name, account).length))
+  return [
+    `ductor ${facts.version} is running (pid ${facts.pid}, for ${span(facts.uptime_s * 1000)})`,
     ...transports.map(
-      ({ name, account, state, detail }) =>
-        `  ${name} ${account ?? ''}: ${state}${detail === null ? '' : ` – ${detail}`}`,
+      ({ name, account, state, detail, last_event_at: heard }) =>
+        `  ${whoIs(name, account).padEnd(width)}  ${state}${detail === null ? '' : ` – ${detail}`}${lastHeard(heard)}`,
     ),
-    ...agents.map(({ name, provider }) => `  agent ${name}: ${provider}`),
+    ...agents.map(({ name, provider }) => `  agent ${name} on ${provider}`),
     `  turns: ${turns.running} running, ${turns.queued} waiting`,
     `  outbox: ${outbox.pending} pending, ${outbox.failed} failed`,
+    ...(store.trouble === null ? [] : [`  problem: ${store.trouble}`]),
     ...warnings.map((warning) => `  warning: ${warning}`),
-  ]
-  return `${lines.join('\n')}\n`
+  ].join('\n')
+}
+
+function whoIs(name: string, account: string | null): string {
+  return account === null ? name : `${name} ${account}`
+}
+
+function lastHeard(at: string | null): string {
+  return at === null ? '' : `, last heard from ${span(Date.now() - Date.parse(at))} ago`
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
 }

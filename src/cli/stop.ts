@@ -1,18 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import { isLocked } from '../lib/lock.ts'
-import { ask, lockPath, readNote } from './control.ts'
+import { ask, lockPath } from './control.ts'
 import { homeFolder } from './home.ts'
+
+const answer = z.object({ grace_s: z.number() })
+
+/** Closing the store and the connections, when the turns have ended. */
+const closingMs = 15_000
 
 /** Asks the running ductor to end in good order and waits until it has. */
 export default async function stop(): Promise<number> {
   const home = homeFolder(process.env)
-  const note = readNote(home)
-  if (note === undefined || !isLocked(lockPath(home))) {
+  const asked = await ask(home, 'stop')
+  if (asked.state === 'stopped') {
     process.stdout.write('ductor is not running.\n')
     return 3
   }
-  await ask(note, 'stop')
-  while (isLocked(lockPath(home))) await sleep(50)
-  process.stdout.write('ductor has stopped.\n')
-  return 0
+  if (asked.state === 'running') {
+    const end = Date.now() + answer.parse(asked.answer).grace_s * 1000 + closingMs
+    while (isLocked(lockPath(home)) && Date.now() < end) await sleep(50)
+    if (!isLocked(lockPath(home))) {
+      process.stdout.write('ductor has stopped.\n')
+      return 0
+    }
+  }
+  const pid = asked.note === undefined ? '' : ` (kill -9 ${asked.note.pid})`
+  process.stderr.write(
+    `ductor runs but does not stop. It may be killed${pid}: nothing that it has taken is lost.\n`,
+  )
+  return 1
 }

@@ -1,35 +1,42 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { readTrace } from '../app.ts'
-import { isLocked } from '../lib/lock.ts'
-import { ask, lockPath, readNote } from './control.ts'
+import type { TraceLine } from '../core/store.ts'
+import { storeFile } from '../store/open.ts'
+import { ask } from './control.ts'
 import { homeFolder } from './home.ts'
 import type { Call } from './main.ts'
 
 const lines = z.array(z.object({ at: z.number(), event: z.string(), detail: z.string().optional() }))
 
-export default async function trace({ words, json }: Call): Promise<number> {
-  const [id] = words
+/** Exit 0: the life of the message was shown. 1: nobody knows such a message. */
+export default async function trace({ words: [id], json }: Call): Promise<number> {
   if (id === undefined) {
     process.stderr.write(
-      'ductor: trace needs the id of a message, such as 57, tg:12345/57 or $event:example.org\n',
+      'ductor: “trace” needs the id of a message, such as 57, tg:12345/57 or $event:example.org\n',
     )
     return 2
   }
-  const home = homeFolder(process.env)
-  const note = isLocked(lockPath(home)) ? readNote(home) : undefined
-  const life =
-    note === undefined
-      ? readTrace(home, id)
-      : lines.parse(await ask(note, `trace?id=${encodeURIComponent(id)}`))
-  if (life.length === 0) {
-    process.stderr.write(`Nothing is known of a message ${id}.\n`)
-    return 1
-  }
-  for (const line of life)
-    process.stdout.write(
-      json
-        ? `${JSON.stringify(line)}\n`
-        : `${new Date(line.at).toISOString()}  ${line.event}${line.detail === undefined ? '' : `: ${line.detail}`}\n`,
-    )
-  return 0
+  const life = await lifeOf(homeFolder(process.env), id)
+  if (json) process.stdout.write(`${JSON.stringify(life)}\n`)
+  else process.stdout.write(life.map((line) => `${readable(line)}\n`).join(''))
+  if (life.length > 0) return 0
+  process.stderr.write(`Nothing is known of a message ${id}.\n`)
+  return 1
+}
+
+/** From the running ductor; where none answers, from what is in the store. */
+async function lifeOf(home: string, id: string): Promise<readonly TraceLine[]> {
+  const asked = await ask(home, `trace?id=${encodeURIComponent(id)}`)
+  if (asked.state === 'running') return lines.parse(asked.answer).map(told)
+  return existsSync(join(home, storeFile)) ? readTrace(home, id) : []
+}
+
+function told({ at, event, detail }: z.infer<typeof lines>[number]): TraceLine {
+  return detail === undefined ? { at, event } : { at, event, detail }
+}
+
+function readable({ at, event, detail }: TraceLine): string {
+  return `${new Date(at).toISOString()}  ${event}${detail === undefined ? '' : `: ${detail}`}`
 }

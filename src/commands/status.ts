@@ -1,4 +1,5 @@
 import type { Command } from '../core/command.ts'
+import { span } from '../lib/span.ts'
 
 export const status: Command = {
   name: 'status',
@@ -14,22 +15,4 @@ export const status: Command = {
       ...warnings.map((warning) => `⚠ ${warning}`),
     ].join('\n')
   },
-}
-
-/** A length of time as people say it, in its two largest units. */
-function span(ms: number): string {
-  const seconds = Math.floor(ms / 1000)
-  const units = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'min'],
-    [seconds % 60, 's'],
-  ] as const
-  const first = units.findIndex(([count]) => count > 0)
-  if (first === -1) return '0 s'
-  return units
-    .slice(first, first + 2)
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
-    .join(' ')
 }

@@ -1,11 +1,12 @@
-import { readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { parseEnv } from 'node:util'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { ProviderDefinition, TransportDefinition, Warning } from '../core/define.ts'
-import { parseJson } from './json.ts'
-import { schema, type CoreConfig } from './schema.ts'
 import { nearest } from '../lib/nearest.ts'
+import { environmentPath } from './environment.ts'
+import { blockOf, configPath, readConfigFile, secretsIn, type File } from './file.ts'
+import { plainWords, problemsOf, sentence, type Problem } from './problem.ts'
+import { tooOpen } from './rights.ts'
+import { schema, type CoreConfig } from './schema.ts'
+import { isFilledIn, shapeOf } from './shape.ts'
 import { unknownKeys } from './unknown-keys.ts'
 
 /** Finds the adapters by name; app and tests bring their own. */
@@ -14,12 +15,6 @@ export interface Adapters {
   readonly providers: readonly string[]
   transport(name: string): Promise<TransportDefinition>
   provider(name: string): Promise<ProviderDefinition>
-}
-
-/** One thing that keeps the file from working: where, what is wrong and what would be right. */
-export interface Problem {
-  readonly key: string
-  readonly message: string
 }
 
 export interface LoadedConfig {
@@ -31,6 +26,8 @@ export interface LoadedConfig {
     { readonly definition: ProviderDefinition; readonly config: unknown }
   >
   readonly warnings: readonly Warning[]
+  /** Values out of the file that must not be logged. */
+  readonly secrets: readonly string[]
 }
 
 export type Loaded =
@@ -38,159 +35,214 @@ export type Loaded =
   | {
       readonly state: 'wrong'
       readonly path: string
+      /** False: what no transport can do without is not filled in yet, so nobody has configured it so far. */
+      readonly begun: boolean
       readonly problems: readonly Problem[]
       readonly warnings: readonly Warning[]
     }
   | { readonly state: 'good'; readonly path: string; readonly config: LoadedConfig }
 
-export function configPath(home: string): string {
-  return join(home, 'config', 'config.json')
+/** A definition with what its schema made of the file. */
+interface Judged<Definition> {
+  readonly good: readonly (readonly [name: string, part: { definition: Definition; config: unknown }])[]
+  readonly problems: readonly Problem[]
 }
 
-/** Reads `config/config.json` in the home folder. Never writes it. */
+/** Reads `config/config.json` in the home folder, and finds all that is wrong with it. Never writes it. */
 export async function loadConfig(home: string, adapters: Adapters): Promise<Loaded> {
   const path = configPath(home)
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      return { state: 'missing', path }
-    return wrong(path, [
-      { key: path, message: `cannot be read: ${error instanceof Error ? error.message : String(error)}` },
-    ])
-  }
-  const parsed = parseJson(text)
-  if ('fault' in parsed) {
-    const { line, column, what, shown } = parsed.fault
-    return wrong(path, [{ key: `line ${line}, column ${column}`, message: `${what}\n    ${shown.trim()}` }])
-  }
-  const file = z.record(z.string(), z.unknown()).safeParse(parsed.value)
-  if (!file.success) return wrong(path, [{ key: path, message: 'the whole file must be one object: { … }' }])
-  return judge(path, file.data, adapters)
+  const read = await readConfigFile(path)
+  if (read === 'missing') return { state: 'missing', path }
+  if ('problem' in read) return { state: 'wrong', path, begun: true, problems: [read.problem], warnings: [] }
+  const loaded = await judge(path, read.file, adapters)
+  const open = [
+    ...(/token|password|api_key/.test(JSON.stringify(read.file)) ? tooOpen(path) : []),
+    ...tooOpen(environmentPath(home)),
+  ]
+  if (loaded.state === 'wrong') return { ...loaded, warnings: [...loaded.warnings, ...open] }
+  return { ...loaded, config: { ...loaded.config, warnings: [...loaded.config.warnings, ...open] } }
 }
 
-/** What a file says by which nothing is configured: for `ductor try`. */
-export async function emptyConfig(
+/**
+ * For `ductor try`: nothing needs to be configured, and what a file says of the agent still holds. Only the web
+ * page talks.
+ */
+export async function loadForTrial(
+  home: string,
   adapters: Adapters,
-  transports: readonly string[],
-  file: Readonly<Record<string, unknown>> = {},
-): Promise<Loaded> {
-  return judge('', { ...file, transports: [...transports] }, adapters)
+  web: File,
+): Promise<Exclude<Loaded, { state: 'missing' }>> {
+  const path = configPath(home)
+  const read = await readConfigFile(path)
+  if (read !== 'missing' && 'problem' in read) {
+    return { state: 'wrong', path, begun: true, problems: [read.problem], warnings: [] }
+  }
+  const file = read === 'missing' ? {} : read.file
+  const { transport: _one, ...rest } = file
+  const loaded = await judge(
+    path,
+    { ...rest, transports: ['web'], web: { ...blockOf(file['web']), ...web } },
+    adapters,
+  )
+  if (loaded.state === 'wrong') return loaded
+  // What the other transports would make of it is of no interest here.
+  return { ...loaded, config: { ...loaded.config, warnings: [] } }
 }
 
 async function judge(
   path: string,
-  file: Readonly<Record<string, unknown>>,
+  file: File,
   adapters: Adapters,
-): Promise<Loaded> {
-  const problems: Problem[] = []
-  const core = schema.safeParse(file)
-  if (!core.success) problems.push(...problemsOf(core.error, file))
-  const transports = await judgeTransports(file, adapters, problems)
-  const providers = await judgeProviders(file, adapters, problems)
-  const everyTransport = await Promise.all(adapters.transports.map((name) => adapters.transport(name)))
+): Promise<Exclude<Loaded, { state: 'missing' }>> {
+  const core = schema.safeParse(file, { error: plainWords })
+  const transports = await judgeTransports(file, adapters)
+  const providers = await judgeProviders(file, adapters)
+  const problems = once([
+    ...(core.success ? [] : problemsOf(core.error, file)),
+    ...transports.problems,
+    ...providers.problems,
+  ])
   const warnings = [
-    ...unknownKeys(file, [schema, ...everyTransport.map(({ config }) => config)]),
-    ...transports.flatMap(({ definition, config }) => definition.warnings?.(config) ?? []),
-    ...tooOpen(path, file),
+    ...(await unread(file, adapters)),
+    ...providers.warnings,
+    ...transports.good.flatMap(([, { definition, config }]) => definition.warnings?.(config) ?? []),
   ]
-  if (!core.success || problems.length > 0) return { state: 'wrong', path, problems, warnings }
-  return { state: 'good', path, config: { core: core.data, transports, providers, warnings } }
+  if (core.success && problems.length === 0) {
+    const config = {
+      core: core.data,
+      transports: transports.good.map(([, part]) => part),
+      providers: new Map(providers.good),
+      warnings,
+      secrets: secretsIn(file),
+    }
+    return { state: 'good', path, config }
+  }
+  return { state: 'wrong', path, begun: await isBegun(file, adapters), problems, warnings }
 }
 
-async function judgeTransports(
-  file: Readonly<Record<string, unknown>>,
-  adapters: Adapters,
-  problems: Problem[],
-) {
+/** Two transports may find the same fault in a key that both read. */
+function once(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [sentence(problem), problem])).values()]
+}
+
+async function judgeTransports(file: File, adapters: Adapters): Promise<Judged<TransportDefinition>> {
   const chosen = chosenTransports(file)
-  const good: { definition: TransportDefinition; config: unknown }[] = []
-  for (const name of new Set(chosen)) {
-    if (!adapters.transports.includes(name)) {
-      const near = nearest(name, adapters.transports)
-      const known =
-        near === undefined ? `known are ${adapters.transports.join(', ')}` : `did you mean ${near}?`
-      problems.push({ key: 'transports', message: `there is no transport “${name}”; ${known}` })
-      continue
-    }
-    const definition = await adapters.transport(name)
-    const config = definition.config.safeParse(file)
-    if (config.success) good.push({ definition, config: config.data })
-    else problems.push(...problemsOf(config.error, file))
+  const judged = await Promise.all(
+    [...new Set(chosen)].map(async (name) =>
+      adapters.transports.includes(name)
+        ? judgeOne(name, adapters.transport(name), file)
+        : { good: [], problems: [noTransport(name, file, adapters)] },
+    ),
+  )
+  const twice = chosen.find((name, index) => chosen.indexOf(name) !== index)
+  return {
+    good: judged.flatMap(({ good }) => good),
+    problems: [
+      ...(twice === undefined
+        ? []
+        : [{ key: 'transports', wrong: `names ${twice} twice`, right: 'each may be there once' }]),
+      ...judged.flatMap(({ problems }) => problems),
+    ],
   }
-  return good
+}
+
+async function judgeOne<Definition extends { readonly config: z.ZodType }>(
+  name: string,
+  loading: Promise<Definition>,
+  value: File,
+  under: readonly string[] = [],
+): Promise<Judged<Definition>> {
+  const definition = await loading
+  const config = definition.config.safeParse(value, { error: plainWords })
+  if (!config.success) return { good: [], problems: problemsOf(config.error, value, under) }
+  return { good: [[name, { definition, config: config.data }]], problems: [] }
+}
+
+function noTransport(name: string, file: File, { transports }: Adapters): Problem {
+  const near = nearest(name, transports)
+  const known = `there are ${transports.join(', ')}`
+  return {
+    key: Array.isArray(file['transports']) && file['transports'].length > 0 ? 'transports' : 'transport',
+    wrong: `there is no transport “${name}”`,
+    right: near === undefined ? known : `did you mean “${near}”? (${known})`,
+  }
 }
 
 /** A non-empty `transports` wins, then `transport`; Telegram where the file names neither. */
-function chosenTransports({ transport, transports }: Readonly<Record<string, unknown>>): readonly string[] {
-  const list = z.array(z.string()).min(1).safeParse(transports)
-  if (list.success) return list.data
+function chosenTransports({ transport, transports }: File): readonly string[] {
+  if (Array.isArray(transports) && transports.length > 0) {
+    return transports.filter((name) => typeof name === 'string')
+  }
   return [typeof transport === 'string' && transport !== '' ? transport : 'telegram']
 }
 
 async function judgeProviders(
-  file: Readonly<Record<string, unknown>>,
+  file: File,
   adapters: Adapters,
-  problems: Problem[],
-) {
-  const blocks = z.record(z.string(), z.unknown()).safeParse(file['providers'] ?? {})
-  const good = new Map<string, { definition: ProviderDefinition; config: unknown }>()
-  const { provider } = file
-  for (const name of [
-    ...Object.keys(blocks.data ?? {}),
-    ...(typeof provider === 'string' ? [provider] : []),
-  ]) {
-    if (adapters.providers.includes(name)) continue
-    const key = name === provider ? 'provider' : `providers.${name}`
-    problems.push({
-      key,
-      message: `this version cannot run “${name}”; it can run ${adapters.providers.join(', ')}`,
-    })
+): Promise<Judged<ProviderDefinition> & { readonly warnings: readonly Warning[] }> {
+  const blocks = blockOf(file['providers'])
+  const judged = await Promise.all(
+    adapters.providers.map((name) =>
+      judgeOne(name, adapters.provider(name), blockOf(blocks[name]), ['providers', name]),
+    ),
+  )
+  const chosen = file['provider']
+  const known = `there are ${adapters.providers.join(', ')}`
+  const problems = judged.flatMap((one) => one.problems)
+  if (typeof chosen === 'string' && !adapters.providers.includes(chosen)) {
+    const near = nearest(chosen, adapters.providers)
+    const right = near === undefined ? known : `did you mean “${near}”? (${known})`
+    problems.push({ key: 'provider', wrong: `this version cannot run “${chosen}”`, right })
   }
-  for (const name of adapters.providers) {
-    const definition = await adapters.provider(name)
-    const config = definition.config.safeParse(blocks.data?.[name] ?? {})
-    if (config.success) good.set(name, { definition, config: config.data })
-    else problems.push(...problemsOf(config.error, {}, `providers.${name}`))
+  const strangers = Object.keys(blocks).filter((name) => !adapters.providers.includes(name))
+  const shapes = new Map(
+    judged.flatMap(({ good }) => good).map(([name, { definition }]) => [name, shapeOf(definition.config)]),
+  )
+  return {
+    good: judged.flatMap(({ good }) => good),
+    problems,
+    warnings: [
+      ...strangers.map((name) => ({
+        key: `providers.${name}`,
+        message: `this version cannot run it; ${known}`,
+      })),
+      ...[...shapes].flatMap(([name, shape]) =>
+        unknownKeys(blockOf(blocks[name]), [shape], `providers.${name}`),
+      ),
+    ],
   }
-  return good
 }
 
-function problemsOf(error: z.ZodError, file: Readonly<Record<string, unknown>>, under = ''): Problem[] {
-  return error.issues.map(({ path, message, code }) => {
-    const key = [...(under === '' ? [] : [under]), ...path.map(String)].join('.')
-    const missing = code === 'invalid_type' && path.length > 0 && valueAt(file, path) === undefined
-    return { key: key === '' ? 'config.json' : key, message: missing ? `is missing: ${message}` : message }
-  })
+/** Warnings of what nobody reads. The transports that are not asked for are loaded only where their keys may be meant. */
+async function unread(file: File, adapters: Adapters): Promise<Warning[]> {
+  const chosen = adapters.transports.filter((name) => chosenTransports(file).includes(name))
+  const shapes = [shapeOf(schema), ...(await shapesOf(chosen, adapters)).values()]
+  if (unknownKeys(file, shapes).length === 0) return []
+  const others = await shapesOf(
+    adapters.transports.filter((name) => !chosen.includes(name)),
+    adapters,
+  )
+  const idle = [...others].filter(([, shape]) => (shape.required ?? []).length > 0 && isFilledIn(file, shape))
+  return [
+    ...unknownKeys(file, [...shapes, ...others.values()]),
+    ...idle.map(([name]) => ({
+      key: 'transports',
+      message: `${name} has its settings in the file, but does not run: “transports” does not name it`,
+    })),
+  ]
 }
 
-function valueAt(file: unknown, path: readonly PropertyKey[]): unknown {
-  const [key, ...rest] = path
-  if (key === undefined) return file
-  return typeof file === 'object' && file !== null ? valueAt(Reflect.get(file, key), rest) : undefined
+async function isBegun(file: File, adapters: Adapters): Promise<boolean> {
+  const chosen = chosenTransports(file)
+  // A wrong name is a slip in a file that somebody began.
+  if (chosen.some((name) => !adapters.transports.includes(name))) return true
+  return [...(await shapesOf(chosen, adapters)).values()].some((shape) => isFilledIn(file, shape))
 }
 
-function wrong(path: string, problems: readonly Problem[]): Loaded {
-  return { state: 'wrong', path, problems, warnings: [] }
-}
-
-/** The file holds secrets: only its owner should read it. */
-function tooOpen(path: string, file: Readonly<Record<string, unknown>>): Warning[] {
-  if (path === '' || process.platform === 'win32' || !/token|password/.test(JSON.stringify(file))) return []
-  const mode = statSync(path).mode & 0o777
-  if ((mode & 0o077) === 0) return []
-  return [{ key: path, message: `others on this machine can read its secrets; run: chmod 600 ${path}` }]
-}
-
-/** This process's environment, its gaps filled from `.env` in the home folder. */
-export function environment(home: string, own: NodeJS.ProcessEnv): Record<string, string> {
-  let more: NodeJS.Dict<string> = {}
-  try {
-    more = parseEnv(readFileSync(join(home, '.env'), 'utf8'))
-  } catch {
-    // Most homes have none.
-  }
-  const all = Object.entries({ ...more, ...own })
-  return Object.fromEntries(all.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+async function shapesOf(names: readonly string[], adapters: Adapters) {
+  return new Map(
+    await Promise.all(
+      names.map(async (name) => [name, shapeOf((await adapters.transport(name)).config)] as const),
+    ),
+  )
 }

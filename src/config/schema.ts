@@ -11,9 +11,16 @@ const modes: Readonly<Record<string, PermissionMode>> = {
   'full-access': 'bypassPermissions',
 }
 
-const names = z.array(z.string(), 'a list of names is needed, such as ["telegram", "matrix"]')
-const positive = (unit: string) =>
-  z.number(`a number of ${unit} is needed`).nonnegative(`a number of ${unit}, 0 or more, is needed`)
+const levels = ['debug', 'info', 'warn', 'error'] as const
+const oneLevel = `must be one of ${levels.join(', ')}`
+const oneMode = `must be one of ${Object.keys(modes).join(', ')}`
+
+const names = z.array(
+  z.string('must be a name in double quotes'),
+  'must be a list of names, such as ["telegram", "matrix"]',
+)
+const span = (unit: string) =>
+  z.number(`must be a number of ${unit}`).nonnegative(`must be a number of ${unit}, 0 or more`)
 
 function isTimezone(name: string): boolean {
   try {
@@ -27,55 +34,64 @@ function isTimezone(name: string): boolean {
 /** The keys of config.json that belong to no adapter. */
 export const schema = z.object({
   transport: z
-    .string('a name is needed, "telegram" or "matrix"')
+    .string('must be a name, "telegram" or "matrix"')
     .optional()
-    .describe('The one transport to run.'),
+    .describe('The one transport to run; `telegram` where neither this nor `transports` says anything.'),
   transports: names
     .optional()
     .describe('The transports to run side by side; wins over `transport` when it is not empty.'),
   provider: z
-    .string('a name is needed, such as "claude"')
+    .string('must be a name, such as "claude"')
     .optional()
     .describe('Which CLI answers; the best one found where it is left out.'),
   model: z
-    .string()
+    .string('must be the name of a model, in double quotes')
     .optional()
     .describe('The model that the CLI shall use; its own choice where it is left out.'),
   permission_mode: z
-    .string()
+    .string(oneMode)
     .default('ask')
-    .refine((mode) => mode in modes, `one of ${Object.keys(modes).join(', ')} is needed`)
+    // Not one that merely comes near: a wrong guess would let the agent do what nobody allowed.
+    .refine((mode) => Object.hasOwn(modes, mode), oneMode)
     .transform((mode) => modes[mode] ?? 'ask')
     .describe('What the agent may do without asking: `ask`, `acceptEdits`, `plan` or `bypassPermissions`.'),
   providers: z
-    .record(z.string(), z.unknown())
+    .record(
+      z.string(),
+      z.record(z.string(), z.unknown(), 'must be a block: { … }'),
+      'must be a block with the name of each provider: { "claude": { … } }',
+    )
     .default({})
     .describe('Settings of each provider, by its name: `command`, `env` and more.'),
   log_level: z
-    .string()
+    .string(oneLevel)
     .toLowerCase()
-    .pipe(z.enum(['debug', 'info', 'warn', 'error'], 'one of debug, info, warn, error is needed'))
+    .transform((level) => (level === 'warning' ? 'warn' : level))
+    .pipe(z.enum(levels, oneLevel))
     .default('info')
     .describe('How much the log tells.'),
   user_timezone: z
-    .string()
-    .refine((name) => name === '' || isTimezone(name), 'a time zone such as "Europe/Berlin" is needed')
+    .string('must be the name of a time zone, such as "Europe/Berlin"')
+    .refine(
+      (name) => name === '' || isTimezone(name),
+      'must be the name of a time zone, such as "Europe/Berlin"',
+    )
     .default('')
-    .describe('The time zone of the person, by its IANA name.'),
-  shutdown_grace_seconds: positive('seconds')
+    .describe(
+      'The time zone that the agent lives in, by its IANA name; this machine’s where it is left out.',
+    ),
+  shutdown_grace_seconds: span('seconds')
     .default(10)
     .describe('How long running turns may go on when ductor is told to stop.'),
-  backlog_max_age_minutes: positive('minutes')
-    .default(60)
-    .describe('Older messages are not run without asking.'),
-  history_days: positive('days').default(90).describe('How long finished rows stay in the store.'),
+  backlog_max_age_minutes: span('minutes').default(60).describe('Older messages are not run without asking.'),
+  history_days: span('days').default(90).describe('How long finished rows stay in the store.'),
 })
 
 export type CoreConfig = z.infer<typeof schema>
 
 /** Keys that the product family knows and that this version does not act on yet. */
 export const notYet: ReadonlySet<string> = new Set(
-  `ductor_home idle_timeout_minutes session_age_warning_hours daily_reset_hour daily_reset_enabled language max_budget_usd max_turns
+  `claude_account claude_accounts consult_wipe consult_wipe_hour ductor_home managed_topics persona_prompt slack idle_timeout_minutes session_age_warning_hours daily_reset_hour daily_reset_enabled language max_budget_usd max_turns
    max_session_messages cli_timeout reasoning_effort file_access gemini_api_key allowed_channel_ids interagent_port update_check
    append_system_prompt_files project_roots streaming docker heartbeat memory_flush memory_reflection memory_compaction
    cleanup webhooks api cli_parameters image timeouts tasks cron_delivery_retry

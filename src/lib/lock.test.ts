@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -27,12 +27,31 @@ test('only one has the lock, and the next gets it when it is released', (t) => {
   assert.equal(statSync(path).mode & 0o777, 0o600)
 })
 
-test('looking at the lock does not keep anybody from taking it', (t) => {
+test('looking at the lock makes nothing', (t) => {
+  const path = lockPath(t)
+  assert.equal(isLocked(path), false)
+  assert.equal(existsSync(path), false)
+})
+
+test('a start that falls into a look at the lock gets it all the same', async (t) => {
   const path = lockPath(t)
   takeLock(path)?.release()
-  assert.equal(isLocked(path), false)
-  using lock = takeLock(path)
-  assert.ok(lock)
+  const script = `
+    import { isLocked } from ${JSON.stringify(new URL('./lock.ts', import.meta.url).href)}
+    process.stdout.write('looking')
+    for (;;) isLocked(${JSON.stringify(path)})
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  for (let start = 0; start < 100; start += 1) {
+    using lock = takeLock(path)
+    assert.ok(lock, `start ${start}`)
+  }
+  child.kill('SIGKILL')
+  await once(child, 'exit')
 })
 
 test('a process that is killed gives the lock back', async (t) => {

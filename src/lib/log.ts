@@ -9,8 +9,8 @@ export interface LogOptions {
   /** Absolute path of the newest file; older ones stand beside it. */
   readonly path: string
   readonly level: string
-  /** What to show on standard error: readable lines for a terminal, or nothing. */
-  readonly stderr: 'readable' | 'nothing'
+  /** What to show on standard error: lines for a person, JSON for a program, or nothing. */
+  readonly stderr: 'readable' | 'json' | 'nothing'
   /** Values that must never appear, besides those that look like secrets. */
   readonly secrets?: readonly string[]
 }
@@ -19,7 +19,7 @@ export interface LogOptions {
 export async function openLog({ path, level, stderr, secrets = [] }: LogOptions): Promise<Logger> {
   const file = new RollingFile({ path, maxBytes, keep })
   const clean = redactor(secrets)
-  const terminal = stderr === 'readable' ? await readable() : undefined
+  const shown = await shownLines(stderr)
   return pino(
     {
       level,
@@ -31,13 +31,16 @@ export async function openLog({ path, level, stderr, secrets = [] }: LogOptions)
       write(line: string) {
         const safe = clean(line)
         file.write(safe)
-        terminal?.write(safe)
+        shown?.write(safe)
       },
     },
   )
 }
 
-async function readable() {
+async function shownLines(stderr: LogOptions['stderr']) {
+  if (stderr === 'nothing') return undefined
+  if (stderr === 'json') return process.stderr
+  // Loaded only where a person looks on.
   const { default: pretty } = await import('pino-pretty')
   return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' })
 }

@@ -5,5 +5,6 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   if (words.length === 0) return undefined
   const small = word.toLowerCase()
   const found = closest(small, [...words])
-  return distance(small, found.toLowerCase()) <= Math.max(1, Math.floor(found.length / 3)) ? found : undefined
+  // Two letters that changed places are two slips.
+  return distance(small, found.toLowerCase()) <= Math.max(2, Math.floor(found.length / 3)) ? found : undefined
 }

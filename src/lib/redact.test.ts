@@ -56,3 +56,9 @@ test('ordinary facts stay as they are', () => {
   }
   assert.deepEqual(logged(facts), facts)
 })
+
+test('a line of a file that a person wrote loses its secret too, even where the closing quote is missing', () => {
+  assert.equal(redact('  "telegram_token" : "123",'), '  "telegram_token" : "[hidden]",')
+  assert.equal(redact('"password": "p",'), '"password": "[hidden]",')
+  assert.equal(redact('"password": "p,'), '"password": "[hidden]"')
+})

@@ -1,8 +1,9 @@
 const hidden = '[hidden]'
 
 /** Keys whose values nobody needs to read in a log. */
-const secretKey = '"[^"]*(?:password|passwd|secret|token|authorization|cookie|api_?key|credential)[^"]*":'
-const keyed = new RegExp(`(${secretKey})"(?:[^"\\\\]|\\\\.)*"`, 'gi')
+const secretKey = '"[^"]*(?:password|passwd|secret|token|authorization|cookie|api_?key|credential)[^"]*"'
+// The closing quote may be missing: a line of somebody's file is not always JSON.
+const keyed = new RegExp(`(${secretKey}\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*(?:"|$)`, 'gi')
 
 /** What secrets look like when they stand in the middle of a text: an URL, a header, an error of a library. */
 const shapes: readonly (readonly [RegExp, string])[] = [

@@ -57,6 +57,11 @@ export class Home implements AsyncDisposable {
     return this.#running
   }
 
+  /** Ends what runs, as a power cut would. */
+  async killRunning(): Promise<void> {
+    await this.#running?.kill()
+  }
+
   /** Runs one verb to its end. */
   async run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const running = new Running(

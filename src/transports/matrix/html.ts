@@ -25,7 +25,7 @@ const schema: Schema = {
 
 /** Markdown as the HTML that Matrix allows; undefined where it would be far too much of it, or cannot be made. */
 export function matrixHtml(markdown: string): string | undefined {
-  if (mostCells(markdown) > 10_000) return undefined
+  if (isHostile(markdown)) return undefined
   try {
     return adapt(renderHtml(markdown, schema))
   } catch (error) {
@@ -34,6 +34,15 @@ export function matrixHtml(markdown: string): string | undefined {
     throw error
   }
 }
+
+/** Would rendering take seconds, for something that no person would read anyway? */
+function isHostile(markdown: string): boolean {
+  const marks = markdown.match(/[*_~]+/g)?.length ?? 0
+  return tooDeep.test(markdown) || marks > 3_000 || mostCells(markdown) > 10_000
+}
+
+/** Quotes and lists in each other. */
+const tooDeep = /^(?:[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])){40}/m
 
 /** Short rows of a table are filled up to its width: a few lines of text could become millions of cells. */
 function mostCells(markdown: string): number {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Place } from '../../core/message.ts'
-import { DeliveryError, type Operation } from '../../core/transport.ts'
+import { DeliveryError, type Content, type Operation } from '../../core/transport.ts'
 import { CallError, type BotApi } from './bot-api.ts'
 
 const look = z.object({ offset: z.int(), length: z.int() })
@@ -16,7 +16,6 @@ const button = z.object({
   callback_data: z.string(),
   style: z.enum(['primary', 'danger']).exactOptional(),
 })
-/** A content as it comes back from the store. */
 const messageContent = z.object({
   text: z.string(),
   entities: z.array(entity),
@@ -104,14 +103,19 @@ export function threadOf({ thread }: Place): { message_thread_id?: number } {
   return thread === undefined ? {} : { message_thread_id: Number(thread) }
 }
 
+/** A content as it comes back from the store, in the terms of the Bot API. */
+export function deliverable(content: Content): MessageContent {
+  const parsed = messageContent.safeParse(content)
+  if (parsed.success) return parsed.data
+  throw new CallError('refused', 'this content is not of this transport', { code: 400 })
+}
+
 /** A text without looks is better than none. */
 async function withPlainFallback<T>(
-  wire: unknown,
+  wire: Content,
   make: (content: MessageContent) => Promise<T>,
 ): Promise<T> {
-  const parsed = messageContent.safeParse(wire)
-  if (!parsed.success) throw new CallError('refused', 'this content is not of this transport', { code: 400 })
-  const content = parsed.data
+  const content = deliverable(wire)
   try {
     return await make(content)
   } catch (error) {

@@ -7,7 +7,7 @@ import remend from 'remend'
 export function heal(source: string): string {
   const from = lastStretch(source)
   if (from === undefined) return source
-  const tail = remend(source.slice(from).replace(barrenEnd, ''), {
+  const tail = remend(closeCode(source.slice(from).replace(barrenEnd, '').replace(openLink, '$1')), {
     katex: false,
     setextHeadings: false,
     htmlTags: false,
@@ -17,7 +17,19 @@ export function heal(source: string): string {
 }
 
 /** Marks with nothing behind them yet: it is too early to say what they mean. */
-const barrenEnd = /(?:^|\n)[ \t]*(?:[-=*_~`#>|+:]+|\d{1,9}[.)])[ \t]*$|[ \t]+[*_~`[!]+$/
+const barrenEnd = /(?:^|\n)[ \t]*(?:[-=*_~`#>|+:]+|\d{1,9}[.)])[ \t]*(?:\[[ xX]?\]?)?$|[ \t]+[*_~`[!]+$/
+/** Words in brackets at the very end are most often a link whose address is still to come. */
+const openLink = /\[([^[\]\n]+)\]$/
+
+/** Code is closed first, as it is always the innermost. */
+function closeCode(tail: string): string {
+  let open: string | undefined
+  for (const [run] of tail.matchAll(/`+/g)) {
+    if (open === undefined) open = run
+    else if (open === run) open = undefined
+  }
+  return open === undefined ? tail : tail + open
+}
 
 /** Where the block begins that the text ends in; undefined within a block of code, where marks are no marks. */
 function lastStretch(source: string): number | undefined {

@@ -17,8 +17,6 @@ import { writeTable } from './table.ts'
 
 /** Deeper than any person would write; what lies below is shown as its source. */
 const deepest = 30
-/** Characters from which a quote is folded. */
-const longQuote = 600
 const bullets = ['•', '◦', '▪']
 
 /** Markdown as Telegram can show it. Loses no text, and never throws. */
@@ -52,7 +50,7 @@ function collect(root: Parents): { definitions: Definitions; referenced: Readonl
 }
 
 /** Writes the nodes of one document. */
-export class Writer {
+class Writer {
   readonly #pen: Pen
   readonly #source: string
   readonly #definitions: Definitions
@@ -93,7 +91,7 @@ export class Writer {
       case 'code':
         return pen.code(node.value, language(node.lang))
       case 'blockquote':
-        return this.#quote(node.children, listDepth)
+        return pen.quote(() => this.blocks(node.children, listDepth))
       case 'list':
         return this.#list(node, listDepth)
       case 'table':
@@ -171,15 +169,6 @@ export class Writer {
     const written = pen.styled(linkable ? { type: 'text_link', url } : undefined, words).trim()
     if (written === '') pen.write(clean(url))
     else if (!linkable && url !== '' && !says(written, url)) pen.write(` (${clean(url)})`)
-  }
-
-  #quote(nodes: readonly RootContent[], listDepth: number): void {
-    const pen = this.#pen
-    // How long it is decides how it is shown, so it is written once to measure it.
-    const trial = new Pen()
-    new Writer(trial, this.#source, this.#definitions).blocks(nodes, listDepth)
-    const type = trial.length > longQuote ? 'expandable_blockquote' : 'blockquote'
-    pen.styled({ type }, () => this.blocks(nodes, listDepth))
   }
 
   #list({ ordered, start, spread, children }: List, listDepth: number): void {

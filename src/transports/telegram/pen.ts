@@ -1,5 +1,8 @@
 import type { Entity, Formatted, Look } from './formatted.ts'
 
+/** Characters from which a quote is folded. */
+const longQuote = 600
+
 /**
  * Writes text and its looks from the beginning to the end, and keeps Telegram's rules about what may stand in what:
  * nothing in code, no quote in a quote, no link in a link, no look twice.
@@ -54,6 +57,17 @@ export class Pen {
     return written
   }
 
+  /** A quote; a long one is folded. */
+  quote(draw: () => void): void {
+    const before = this.#entities.length
+    const written = this.styled({ type: 'blockquote' }, draw)
+    const made = this.#entities.findIndex(({ type }, index) => index >= before && type === 'blockquote')
+    const entity = this.#entities[made]
+    if (entity !== undefined && written.length > longQuote) {
+      this.#entities[made] = { ...entity, type: 'expandable_blockquote' }
+    }
+  }
+
   /** Code is written as it is, whatever the indentation. */
   code(text: string, language?: string): void {
     if (this.#blanks.includes('\n')) this.#unindent()
@@ -99,9 +113,6 @@ export class Pen {
     const open = this.#open
     if (open.has(type) || open.has('pre') || open.has('code')) return false
     if (type === 'code') return !open.has('text_link')
-    if (type === 'blockquote' || type === 'expandable_blockquote') {
-      return !open.has('blockquote') && !open.has('expandable_blockquote')
-    }
     return true
   }
 }

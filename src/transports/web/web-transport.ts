@@ -130,19 +130,17 @@ export class WebTransport implements Transport {
 
   async #bind(server: ServerType): Promise<number> {
     const { host, port } = this.#config
+    if (port !== 0) return bind(server, host, port).catch((error: unknown) => refuse(port, error))
+    // The port of the last run, so that an address that was kept goes on working; any other where it is taken.
     const kept = Number(this.#deps.memory.recall('port') ?? 0)
-    try {
-      return await bind(server, host, port === 0 ? kept : port)
-    } catch (error) {
-      if (port !== 0)
-        throw new FatalError(`Port ${port} cannot be used; choose another as web.port, or 0.`, {
-          cause: error,
-        })
-    }
-    const free = await bind(server, host, 0)
-    this.#deps.memory.remember({ port: String(free) })
-    return free
+    const bound = await bind(server, host, kept).catch(() => bind(server, host, 0))
+    if (bound !== kept) this.#deps.memory.remember({ port: String(bound) })
+    return bound
   }
+}
+
+function refuse(port: number, cause: unknown): never {
+  throw new FatalError(`Port ${port} cannot be used; choose another as web.port, or 0.`, { cause })
 }
 
 function from(id: string, conversation: string) {

@@ -1,0 +1,71 @@
+import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Finding } from '../../core/define.ts'
+import { openForReading, storeFile } from '../../store/open.ts'
+
+const scarceBytes = 500_000_000
+
+export function node(): Finding {
+  // The launcher lets no older version come this far.
+  return { level: 'ok', what: `Node ${process.versions.node}` }
+}
+
+export function disk(home: string): Finding {
+  const { bavail, bsize } = statfsSync(nearestFolder(home))
+  const free = bavail * bsize
+  const what = `${Math.round(free / 1_000_000)} MB are free on the disk of ${home}`
+  if (free > scarceBytes) return { level: 'ok', what }
+  return { level: 'warning', what, mend: 'free some space: nothing can be taken while the disk is full' }
+}
+
+/** The home folder itself may be still to make. */
+function nearestFolder(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestFolder(dirname(path))
+}
+
+export function store(home: string): Finding {
+  const path = join(home, storeFile)
+  const size = statSync(path, { throwIfNoEntry: false })?.size
+  if (size === undefined) return { level: 'ok', what: 'there is no store yet: the first start makes it' }
+  try {
+    using db = openForReading(path)
+    const verdict = db.prepare('pragma quick_check(1)').get()?.['quick_check']
+    if (verdict !== 'ok') throw new Error(String(verdict))
+    db.prepare('select count(*) from inbox').get()
+    return { level: 'ok', what: `the store opens and is whole (${Math.ceil(size / 1000)} kB)` }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    const mend = `keep ${path} (it may be mended) and move it away to begin with an empty one`
+    return { level: 'problem', what: `the store does not open: ${why}`, mend }
+  }
+}
+
+/** Who else on this machine can look into the home folder. Windows has no such bits. */
+export function rights(home: string): Finding[] {
+  if (process.platform === 'win32' || !existsSync(home)) return []
+  if (isPrivate(home)) return [{ level: 'ok', what: `only you can look into ${home}` }]
+  const open = credentialsIn(home).filter((path) => !isPrivate(path))
+  return [
+    {
+      level: 'warning',
+      what: `others on this machine can look into ${home}: messages are kept there`,
+      mend: `chmod 700 ${home}`,
+    },
+    ...open.map((path): Finding => ({
+      level: 'problem',
+      what: `others on this machine can read the log-in in ${path}`,
+      mend: `chmod 600 ${path}`,
+    })),
+  ]
+}
+
+function isPrivate(path: string): boolean {
+  return (statSync(path).mode & 0o077) === 0
+}
+
+function credentialsIn(home: string): string[] {
+  return readdirSync(home, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'workspace')
+    .flatMap(({ name }) => readdirSync(join(home, name)).map((file) => join(home, name, file)))
+    .filter((path) => path.endsWith('credentials.json'))
+}

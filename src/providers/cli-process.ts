@@ -1,0 +1,137 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
+import { linesOf, type Line } from './json-lines.ts'
+import { killTree } from './kill-tree.ts'
+
+const stderrKept = 4096
+const orphanMs = 1000
+
+/** How a process ended. `not-started` says why in a sentence for a person. */
+export type Exit =
+  | { readonly how: 'exited'; readonly code: number | null; readonly signal: NodeJS.Signals | null }
+  | { readonly how: 'not-started'; readonly sentence: string }
+
+export interface CliCommand {
+  readonly program: string
+  readonly args: readonly string[]
+  /** The whole environment: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>
+  /** Absolute path of a folder. */
+  readonly cwd: string
+  /** Bytes; a longer line is skipped. */
+  readonly lineLimit?: number
+}
+
+/** A CLI that talks in lines. Whoever made it ends it with `kill`. */
+export class CliProcess {
+  /** Resolves, and never rejects, when the process has ended and all its output was read. */
+  readonly exit: Promise<Exit>
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable> | undefined
+  readonly #lineLimit: number | undefined
+  #stderr = Buffer.alloc(0)
+  #ended = false
+
+  constructor(command: CliCommand) {
+    this.#lineLimit = command.lineLimit
+    try {
+      // A group of its own: Ctrl-C in our terminal is ours to handle, not the CLI's.
+      this.#child = spawn(command.program, command.args, {
+        cwd: command.cwd,
+        env: command.env,
+        stdio: ['pipe', 'pipe', 'pipe'],
+        detached: process.platform !== 'win32',
+        windowsHide: true,
+      })
+      this.exit = this.#follow(this.#child, command)
+    } catch (error) {
+      // Some failures (E2BIG) are thrown, others (ENOENT) are told by an event.
+      this.#ended = true
+      this.exit = Promise.resolve({ how: 'not-started', sentence: whyNotStarted(error, command) })
+    }
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** The last 4 KB of what it said on stderr. */
+  get stderr(): string {
+    return this.#stderr.toString('utf8').trim()
+  }
+
+  /** Its output. To be read once, to the end. */
+  lines(): AsyncIterable<Line> {
+    return this.#child === undefined ? linesOf(nothing()) : linesOf(this.#child.stdout, this.#lineLimit)
+  }
+
+  /** Sends one line of JSON. What cannot be sent any more is told by `exit`. */
+  send(message: unknown): void {
+    this.#child?.stdin.write(`${JSON.stringify(message)}\n`)
+  }
+
+  closeInput(): void {
+    this.#child?.stdin.end()
+  }
+
+  /** Ends it and all that it started; resolves when it is gone. */
+  async kill(graceMs: number): Promise<void> {
+    const child = this.#child
+    if (child?.pid !== undefined && !this.#ended) {
+      await killTree(child.pid, graceMs)
+      // Whoever still holds the other end of the pipes must not keep us waiting.
+      child.stdout.destroy()
+      child.stderr.destroy()
+      child.stdin.destroy()
+    }
+    await this.exit
+  }
+
+  #follow(child: ChildProcessByStdio<Writable, Readable, Readable>, command: CliCommand): Promise<Exit> {
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#stderr = Buffer.from(Buffer.concat([this.#stderr, chunk]).subarray(-stderrKept))
+    })
+    // A broken pipe is told by the exit.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => {})
+    return new Promise((resolve) => {
+      child.once('error', (error) => {
+        if (child.pid !== undefined) return
+        this.#ended = true
+        resolve({ how: 'not-started', sentence: whyNotStarted(error, command) })
+      })
+      // An orphan may hold the pipes open for as long as it likes: what it says is not the CLI's.
+      child.once('exit', () => {
+        setTimeout(() => {
+          child.stdout.destroy()
+          child.stderr.destroy()
+        }, orphanMs).unref()
+      })
+      child.once('close', (code, signal) => {
+        this.#ended = true
+        resolve({ how: 'exited', code, signal })
+      })
+    })
+  }
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+function whyNotStarted(error: unknown, { program, cwd }: CliCommand): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'ENOENT' && !existsSync(cwd))
+    return `The folder ${cwd} does not exist. Make it, or choose another one.`
+  switch (code) {
+    case 'ENOENT':
+      return `The program ${program} was not found. Install it, or name its full path in the configuration.`
+    case 'EACCES':
+      return `The program ${program} may not be run by this user. Check its rights and those of ${cwd}.`
+    case 'E2BIG':
+      return `The program ${program} was given arguments or an environment that are too large.`
+    default:
+      return `The program ${program} could not be started (${error instanceof Error ? error.message : String(error)}).`
+  }
+}

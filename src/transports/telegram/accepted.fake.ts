@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import type { Content } from '../../core/transport.ts'
+import { deliverable } from './deliver.ts'
+import { fixText } from './telegram-entities.fake.ts'
+import { checkKeyboard } from './telegram-keyboard.fake.ts'
+import { networkLimits } from './telegram-limits.fake.ts'
+
+/** Fails where the network would refuse one of the messages, or would change it; gives their texts. */
+export function accepted(contents: readonly Content[]): readonly string[] {
+  return contents.map((content) => {
+    const { text, entities, reply_markup: markup } = deliverable(content)
+    const lints: string[] = []
+    const kept = fixText(text, entities, networkLimits, (fault) => void lints.push(fault))
+    assert.deepEqual(lints, [], JSON.stringify(content))
+    assert.equal(kept.text, text, 'the server keeps the text as it is')
+    assert.deepEqual(kept.entities, entities, 'the server keeps the looks as they are')
+    if (markup !== undefined) checkKeyboard(markup, networkLimits)
+    return text
+  })
+}
