@@ -114,7 +114,7 @@ describe('Matrix, from end to end', { skip: skip ?? false }, () => {
         provider: 'demo',
       })
       const running = stage.home.start()
-      assert.match(await running.ready(), /^ready telegram @ductor_bot, matrix failed \(/)
+      assert.match(await running.ready(), /^ready telegram @ductor_bot, matrix \S+ failed \(/)
       telegram.person(1).writes('say: hello')
       await eventually(() => telegram.posts(1).some(({ text }) => text === 'hello'))
     } finally {

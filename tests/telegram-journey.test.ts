@@ -125,7 +125,7 @@ test('Telegram may be down at the start and later; it connects when it comes', a
   const running = stage.home.start()
   assert.match(await running.ready(), /^ready telegram failed/)
   await stage.telegram.up()
-  await eventually(() => /^telegram @ductor_bot again/m.test(running.stdout))
+  await eventually(() => /^connected telegram @ductor_bot/m.test(running.stdout))
   stage.person.writes('say: one')
   await stage.shows('one')
   await stage.telegram.down()

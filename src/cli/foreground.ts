@@ -5,6 +5,7 @@ import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
 import { takeLock } from '../lib/lock.ts'
 import { openLog } from '../lib/log.ts'
+import { storeFile } from '../store/open.ts'
 import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
 import { version } from './version.ts'
@@ -41,7 +42,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   })
   const names = config.transports.map(({ definition }) => definition.name)
   const announcer = new Announcer(names, (line) => process.stdout.write(`${line}\n`))
-  app = await startApp(appOptions(options, log, warnings, announcer))
+  app = await begin(appOptions(options, log, warnings, announcer))
   await Promise.race([app.firstTries, stopped.asked])
   if (!stopped.wasAsked()) {
     announcer.ready(performance.now())
@@ -52,6 +53,19 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   await app.stop(config.core.shutdown_grace_seconds * 1000)
   log.info({}, 'stopped')
   return 0
+}
+
+async function begin(options: AppOptions): Promise<App> {
+  try {
+    return await startApp(options)
+  } catch (error) {
+    options.log.error({ err: error }, 'could not start')
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR')) throw error
+    const path = join(options.home, storeFile)
+    throw new UserError(`The store ${path} does not open: ${error.message}. “ductor doctor” says more.`, {
+      cause: error,
+    })
+  }
 }
 
 function appOptions(

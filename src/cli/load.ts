@@ -17,7 +17,8 @@ export function good(loaded: Exclude<Loaded, { state: 'missing' }>): LoadedConfi
   if (loaded.state === 'good') return loaded.config
   const lines = loaded.problems.map((problem) => `  ${sentence(problem)}`)
   const begin = loaded.begun ? [] : [howToBegin(loaded.path)]
-  throw new UserError([...begin, `${loaded.path} cannot be used:`, ...lines].join('\n'))
+  const also = loaded.warnings.map(({ key, message }) => `warning: ${key}: ${message}`)
+  throw new UserError([...begin, `${loaded.path} cannot be used:`, ...lines, ...also].join('\n'))
 }
 
 /** The one line for a home where nothing is configured. */

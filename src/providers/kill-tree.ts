@@ -82,7 +82,9 @@ async function rowOf(pid: string): Promise<Row | undefined> {
 }
 
 async function fromPs(): Promise<readonly Row[]> {
-  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,stat=,lstart='], { env: { ...process.env, LC_ALL: 'C' } })
+  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,stat=,lstart='], {
+    env: { ...process.env, LC_ALL: 'C' },
+  })
   return stdout.split('\n').flatMap((line) => {
     const [, pid, parent, state, start] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line) ?? []
     if (pid === undefined || start === undefined || state?.startsWith('Z') === true) return []

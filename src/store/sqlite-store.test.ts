@@ -31,10 +31,8 @@ function opener(t: TestContext, kind: string): () => SqliteStore {
 /** Each promise is kept in memory, and by a file that is closed and opened between any two steps. */
 for (const kind of ['in memory', 'in a file that is reopened at each step'] as const) {
   describe(`the store, ${kind}`, () => {
-    const open = (t: TestContext) => opener(t, kind)
-
     test('an event is taken once', (t) => {
-      const store = open(t)
+      const store = opener(t, kind)
       const hello = message('hello')
       assert.equal(store().addInbound(hello, 'queued'), 1)
       assert.equal(store().addInbound(hello, 'queued'), undefined)
@@ -42,7 +40,7 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
     })
 
     test('what waits comes in the order in which it was taken', (t) => {
-      const store = open(t)
+      const store = opener(t, kind)
       for (const text of ['a', 'b', 'c']) store().addInbound(message(text), 'queued')
       store().setInboxState(1, 'done')
       assert.equal(store().nextQueued(place.key)?.seq, 2)
@@ -50,7 +48,7 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
     })
 
     test('a transaction that throws leaves nothing behind, nested ones included', (t) => {
-      const store = open(t)
+      const store = opener(t, kind)
       const opened = store()
       assert.throws(() =>
         opened.transaction(() => {
@@ -64,7 +62,7 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
     })
 
     test('sources remember only what is theirs, in the order of the keys', (t) => {
-      const store = open(t)
+      const store = opener(t, kind)
       store().remember('a', { 'room:2': 'two', 'room:1': 'one', other: 'x' })
       store().remember('b', { 'room:3': 'three' })
       assert.deepEqual(store().list('a', 'room:'), [
@@ -76,7 +74,7 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
     })
 
     test('choices keep their order and are spent together', (t) => {
-      const store = open(t)
+      const store = opener(t, kind)
       for (const label of ['yes', 'no']) {
         store().addChoice({
           token: label,
@@ -100,7 +98,7 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
     })
 
     test('the life of a message is found by its id from either side', (t) => {
-      const store = open(t)
+      const store = opener(t, kind)
       const hello = message('hello')
       const seq = store().addInbound(hello, 'queued') ?? 0
       store().note({ seq }, 'received')
@@ -129,7 +127,7 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
     })
 
     test('what is old and finished goes; what waits stays however old it is', (t) => {
-      const store = open(t)
+      const store = opener(t, kind)
       store().addInbound(message('done'), 'done')
       store().addInbound(message('waits'), 'queued')
       store().prune(Date.now() + 1000)

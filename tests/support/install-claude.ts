@@ -77,7 +77,8 @@ async function taken(): Promise<boolean> {
   } catch {
     // Somebody is at it; or was, and died: then the lock is older than any installation takes.
     const since = await stat(lock).catch(() => undefined)
-    if (since !== undefined && Date.now() - since.mtimeMs > installMs) await rm(lock, { recursive: true, force: true })
+    if (since !== undefined && Date.now() - since.mtimeMs > installMs)
+      await rm(lock, { recursive: true, force: true })
     return false
   }
 }

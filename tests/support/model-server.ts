@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 
-const part = z.looseObject({ type: z.string(), text: z.string().optional(), content: z.unknown() })
+const part = z.looseObject({ type: z.string(), text: z.string().optional(), content: z.unknown().optional() })
 const body = z.object({
   model: z.string(),
   messages: z.array(z.object({ role: z.string(), content: z.union([z.string(), z.array(part)]) })),
@@ -31,7 +31,9 @@ export interface ModelServer extends AsyncDisposable {
 export async function startModelServer(): Promise<ModelServer> {
   const heard: string[] = []
   const server = createServer((request, response) => {
-    answer(request, response, heard).catch((error: unknown) => response.destroy(asError(error)))
+    answer(request, response, heard).catch((error: unknown) => {
+      response.destroy(asError(error))
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -69,7 +71,12 @@ async function direct(response: ServerResponse, asked: Body, text: string): Prom
     case 'tool':
       return callBash(response, asked, rest.replace(/^bash /, ''))
     case 'slow':
-      return await say(response, asked, Array.from({ length: Number(rest) }, (_, n) => `w${n} `), 20)
+      return await say(
+        response,
+        asked,
+        Array.from({ length: Number(rest) }, (_, n) => `w${n} `),
+        20,
+      )
     case 'error':
       return reply(response, Number(rest), {
         type: 'error',
@@ -94,7 +101,9 @@ async function direct(response: ServerResponse, asked: Body, text: string): Prom
 function prompts({ messages }: Body): readonly string[] {
   return messages
     .filter(({ role }) => role === 'user')
-    .flatMap(({ content }) => (typeof content === 'string' ? [content] : content.map(({ text = '' }) => text)))
+    .flatMap(({ content }) =>
+      typeof content === 'string' ? [content] : content.map(({ text = '' }) => text),
+    )
     .filter((text) => text !== '' && !text.trimStart().startsWith('<system-reminder>'))
 }
 
@@ -105,13 +114,19 @@ function toolResult({ messages }: Body): string | undefined {
   if (result === undefined) return undefined
   // A prompt that comes with the result of an aborted tool is a prompt.
   const own = content.some(
-    ({ type, text = '' }) => type === 'text' && text !== '' && !text.trimStart().startsWith('<system-reminder>'),
+    ({ type, text = '' }) =>
+      type === 'text' && text !== '' && !text.trimStart().startsWith('<system-reminder>'),
   )
   if (own) return undefined
   return typeof result.content === 'string' ? result.content : JSON.stringify(result.content)
 }
 
-async function say(response: ServerResponse, asked: Body, words: readonly string[], pauseMs = 0): Promise<void> {
+async function say(
+  response: ServerResponse,
+  asked: Body,
+  words: readonly string[],
+  pauseMs = 0,
+): Promise<void> {
   begin(response, asked)
   open(response, { type: 'text', text: '' })
   for (const text of words) {

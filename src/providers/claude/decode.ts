@@ -11,7 +11,10 @@ export type Heard =
   | { readonly type: 'signed-out'; readonly words: string }
   | { readonly type: 'result'; readonly result: Result }
 
-const nonsense: Heard = { type: 'notice', message: 'Claude wrote a line that made no sense; it was left out.' }
+const nonsense: Heard = {
+  type: 'notice',
+  message: 'Claude wrote a line that made no sense; it was left out.',
+}
 
 /** Reads the lines of one turn. */
 export class TurnDecoder {
@@ -153,7 +156,11 @@ export function asked(id: string, { tool_name: name, input }: PermissionQuestion
 
 function question(message: Extract<Message, { type: 'control_request' }>): readonly Heard[] {
   const { request_id: id, request } = message
-  return [request.subtype === 'can_use_tool' ? { type: 'question', id, question: request } : { type: 'unsupported', id }]
+  return [
+    request.subtype === 'can_use_tool'
+      ? { type: 'question', id, question: request }
+      : { type: 'unsupported', id },
+  ]
 }
 
 function isSubAgent(message: { readonly parent_tool_use_id?: string | null | undefined }): boolean {

@@ -33,7 +33,11 @@ export class ClaudeProvider implements Provider {
   readonly #closing = new Set<Promise<void>>()
   readonly #costs = new Map<string, number>()
 
-  constructor(settings: Settings, deps: ProviderDeps, patience: Patience = { interruptMs: 2000, killMs: 2000 }) {
+  constructor(
+    settings: Settings,
+    deps: ProviderDeps,
+    patience: Patience = { interruptMs: 2000, killMs: 2000 },
+  ) {
     this.#settings = settings
     this.#deps = deps
     this.#patience = patience
@@ -64,7 +68,7 @@ export class ClaudeProvider implements Provider {
   }
 
   async close(): Promise<void> {
-    for (const key of [...this.#warm.keys()]) this.#drop(key)
+    for (const key of this.#warm.keys()) this.#drop(key)
     for (const session of this.#running.values()) this.#end(session)
     await Promise.all(this.#closing)
   }
@@ -155,8 +159,11 @@ function shapeOf({ cwd, model, permissionMode }: Turn): string {
 function argumentsOf({ resume, model, permissionMode }: Turn): readonly string[] {
   return [
     '-p',
-    ...['--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose'],
-    ...['--include-partial-messages', '--permission-prompt-tool', 'stdio'],
+    '--input-format=stream-json',
+    '--output-format=stream-json',
+    '--verbose',
+    '--include-partial-messages',
+    '--permission-prompt-tool=stdio',
     ...(resume === undefined ? [] : ['--resume', resume]),
     ...(model === undefined ? [] : ['--model', model]),
     ...(permissionMode === 'ask' ? [] : ['--permission-mode', permissionMode]),

@@ -95,7 +95,8 @@ export class ClaudeSession {
     const abort = () => void this.#abort(running)
     signal.addEventListener('abort', abort, { once: true })
     try {
-      if (this.#process.ended) this.#fail(running, exitFailure(await this.#process.exit, this.#process.stderr))
+      if (this.#process.ended)
+        this.#fail(running, exitFailure(await this.#process.exit, this.#process.stderr))
       this.#process.send({
         type: 'user',
         message: { role: 'user', content: [{ type: 'text', text: turn.prompt }] },
@@ -157,7 +158,8 @@ export class ClaudeSession {
   #hearStray(line: Line): void {
     const message = line.type === 'line' ? parseMessage(line.text) : undefined
     if (message === undefined || message === 'unknown') return
-    if (message.type === 'control_request') return this.#respond(message.request_id, denied('Nobody is there.'))
+    if (message.type === 'control_request')
+      return this.#respond(message.request_id, denied('Nobody is there.'))
     if (message.type === 'system' && message.subtype === 'init') this.#stray = true
     if (message.type !== 'result') return
     this.#stray = false
@@ -188,7 +190,12 @@ export class ClaudeSession {
       case 'session.started':
         this.#sessionId = heard.sessionId
         return running.channel.put(heard)
-      default:
+      case 'text':
+      case 'text.reset':
+      case 'thinking':
+      case 'tool':
+      case 'notice':
+      case 'permission.requested':
         return running.channel.put(heard)
     }
   }
@@ -216,7 +223,8 @@ export class ClaudeSession {
     if (reason === 'max_turns' || reason === 'budget_exhausted')
       return { event: { ...common, stop: 'limit', error: (result.errors ?? []).join(' ') }, refused: false }
     if (result.is_error) return failed(resultFailure(result), usage, refusedResume(result))
-    if (reason && reason !== 'completed') return failed(`Claude stopped early (${reason}). Send it again.`, usage)
+    if (reason && reason !== 'completed')
+      return failed(`Claude stopped early (${reason}). Send it again.`, usage)
     const stop = result.stop_reason === 'refusal' ? 'refusal' : 'end_turn'
     return { event: { ...common, stop }, refused: false }
   }
@@ -249,7 +257,8 @@ export class ClaudeSession {
   #fail(running: Running, error: string): void {
     this.#spent = true
     const stop = running.signal.aborted ? 'cancelled' : 'failed'
-    running.ending ??= stop === 'failed' ? failed(error) : { event: { type: 'turn.ended', stop }, refused: false }
+    running.ending ??=
+      stop === 'failed' ? failed(error) : { event: { type: 'turn.ended', stop }, refused: false }
     running.channel.end()
   }
 
@@ -258,7 +267,9 @@ export class ClaudeSession {
     if (running.ending !== undefined || pid === undefined) return
     running.interrupt = randomUUID()
     // Before the interrupt: what a dead shell leaves behind cannot be found any more.
-    running.tools = (await treeOf(pid)).filter(({ pid: tool }) => !running.before.some((old) => old.pid === tool))
+    running.tools = (await treeOf(pid)).filter(
+      ({ pid: tool }) => !running.before.some((old) => old.pid === tool),
+    )
     running.questions.clear()
     this.#process.send({
       type: 'control_request',

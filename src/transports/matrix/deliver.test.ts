@@ -54,7 +54,7 @@ describe('what the bot says', missing === undefined ? {} : { skip: missing }, as
     const [content = {}] = transport.render(question(2))
     const post = { type: 'post', place: placeOf(room), content, key: 'q', notify: true } as const
     const ref = await transport.deliver(post, AbortSignal.timeout(30_000))
-    assert.equal(bot.store.list('todo:').length, 1)
+    assert.equal(bot.store.list('todo:keycaps:').length, 1)
     await bot.start()
     await keycapsOn(owner, room, ref, ['1\uFE0F\u20E3', '2\uFE0F\u20E3'])
     assert.equal(await bot.deliver(post), ref, 'the same key is the same message')

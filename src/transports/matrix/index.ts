@@ -1,5 +1,6 @@
 import { defineTransport } from '../../core/define.ts'
 import { config, warnings } from './config.ts'
+import { diagnose } from './diagnose.ts'
 import { MatrixTransport } from './transport.ts'
 
 export default defineTransport({
@@ -7,5 +8,6 @@ export default defineTransport({
   prefix: 'mx',
   config,
   warnings,
+  diagnose,
   open: (matrix, deps) => new MatrixTransport(matrix, deps),
 })

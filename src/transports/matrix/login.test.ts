@@ -291,9 +291,9 @@ describe('a homeserver with rules of its own', missing === undefined ? {} : { sk
   })
 
   test('one that is asked too often is given the time that it wants', async (t) => {
-    const once = { per_second: 0.5, burst_count: 1 }
+    const seldom = { per_second: 0.5, burst_count: 1 }
     const synapse = await startSynapse({
-      settings: { rc_login: { address: once, account: once, failed_attempts: once } },
+      settings: { rc_login: { address: seldom, account: seldom, failed_attempts: seldom } },
     })
     t.after(() => synapse.stop())
     const bot = await newBot(t, synapse)

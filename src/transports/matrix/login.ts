@@ -25,7 +25,7 @@ export interface SignInDeps {
 }
 
 /** A token that the homeserver does not accept any more. */
-interface Dead {
+export interface Dead {
   readonly deviceId: string
   /** The device is still there: logging in as the same device keeps what belongs to it. */
   readonly soft: boolean
@@ -75,7 +75,7 @@ export async function signIn(deps: SignInDeps, signal: AbortSignal): Promise<Sig
   return logIn(deps, base, dead, signal)
 }
 
-function configuredToken({
+export function configuredToken({
   user_id,
   device_id,
   access_token,
@@ -104,7 +104,8 @@ function checkDevice(configured: Credentials, deviceId: string): void {
   )
 }
 
-async function tryToken(
+/** Whose token it is; or that the homeserver does not accept it. */
+export async function tryToken(
   base: string,
   { accessToken, deviceId }: Credentials,
   signal: AbortSignal,
@@ -155,13 +156,22 @@ async function logIn(
   return { client: new MatrixClient(base, accessToken), userId, deviceId, fresh: true }
 }
 
-async function checkFlows(base: string, signal: AbortSignal): Promise<void> {
+/** Can one log in there by password at all? */
+export async function offersPasswords(base: string, signal: AbortSignal): Promise<boolean> {
+  return (await flowsOf(base, signal)).includes('m.login.password')
+}
+
+async function flowsOf(base: string, signal: AbortSignal): Promise<readonly string[]> {
   const call = { method: 'GET', path: path`/login` } as const
   const { flows } = await new MatrixClient(base).call(call, wire.loginFlows, signal)
-  if (flows.some(({ type }) => type === 'm.login.password')) return
-  const offered = flows.map(({ type }) => type).join(', ') || 'nothing'
+  return flows.map(({ type }) => type)
+}
+
+async function checkFlows(base: string, signal: AbortSignal): Promise<void> {
+  const flows = await flowsOf(base, signal)
+  if (flows.includes('m.login.password')) return
   throw new FatalError(
-    `This homeserver has no log-in by password (it offers ${offered}). Make an access token for the bot with the tools of the homeserver, and set matrix.access_token and matrix.device_id.`,
+    `This homeserver has no log-in by password (it offers ${flows.join(', ') || 'nothing'}). Make an access token for the bot with the tools of the homeserver, and set matrix.access_token and matrix.device_id.`,
   )
 }
 

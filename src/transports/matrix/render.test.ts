@@ -15,6 +15,18 @@ function ended(text: string): View {
   return { state: 'ended', parts: [{ kind: 'text', text }], choices: [] }
 }
 
+function htmlOf(markdown: string): string | undefined {
+  return render(ended(markdown))[0]?.formatted_body
+}
+
+function growing(text: string): View {
+  return { state: 'working', parts: [{ kind: 'text', text }], choices: [] }
+}
+
+function numberedWords(text: string): readonly string[] {
+  return text.match(/w\d+/g) ?? []
+}
+
 function choices(count: number): readonly Choice[] {
   return Array.from({ length: count }, (_, index) => ({ token: `t${index}`, label: `Choice ${index + 1}` }))
 }
@@ -100,8 +112,6 @@ describe('a turn on Matrix', () => {
 })
 
 describe('text on Matrix', () => {
-  const htmlOf = (markdown: string): string | undefined => render(ended(markdown))[0]?.formatted_body
-
   test('is plain where it is plain', () => {
     assert.deepEqual(render(ended('Hello, world.\nSecond line')), [
       { msgtype: 'm.text', body: 'Hello, world.\nSecond line' },
@@ -164,10 +174,9 @@ describe('text on Matrix', () => {
     for (let seed = 0; seed < 80; seed++) {
       const markdown = document(seed)
       const contents = render(ended(markdown))
-      const words = (text: string): readonly string[] => text.match(/w\d+/g) ?? []
       assert.deepEqual(
-        contents.flatMap(({ body }) => words(body)),
-        words(markdown),
+        contents.flatMap(({ body }) => numberedWords(body)),
+        numberedWords(markdown),
         `seed ${seed}`,
       )
       for (const content of contents) {
@@ -202,11 +211,6 @@ describe('text on Matrix', () => {
   test('that is very long is posted before it has ended, but not in the middle of code', () => {
     const paragraph = 'word '.repeat(300).trim()
     const code = `\`\`\`\n${'line\n\n'.repeat(1000)}`
-    const growing = (text: string): View => ({
-      state: 'working',
-      parts: [{ kind: 'text', text }],
-      choices: [],
-    })
     assert.equal(render(growing(`${paragraph}\n\n${paragraph}`)).length, 0)
     assert.equal(render(growing(`${paragraph}\n\n`.repeat(9))).length, 3 - 1)
     assert.equal(render(growing(code)).length, 0)

@@ -64,6 +64,13 @@ export class Rooms {
     return this.#facts.get(room) ?? unknown
   }
 
+  /** The rooms that the bot is in and cannot read. */
+  encrypted(): readonly string[] {
+    return [...this.#facts].flatMap(([room, { encrypted, membership: own }]) =>
+      encrypted && own === 'join' ? [room] : [],
+    )
+  }
+
   /** Does the room have more people than one and the bot? Where nobody knows, it may. */
   isGroup(room: string): boolean {
     if (this.#direct.has(room)) return false

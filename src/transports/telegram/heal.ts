@@ -6,7 +6,8 @@ import remend from 'remend'
  */
 export function heal(source: string): string {
   const from = lastStretch(source)
-  if (from === undefined) return source
+  // The first marks of the line that will end the block.
+  if (from === undefined) return source.replace(/\n[ \t]*[`~]{1,3}$/, '')
   const tail = remend(closeCode(source.slice(from).replace(barrenEnd, '').replace(openLink, '$1')), {
     katex: false,
     setextHeadings: false,

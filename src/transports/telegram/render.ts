@@ -2,7 +2,7 @@ import type { Content } from '../../core/transport.ts'
 import type { Part, View } from '../../core/view.ts'
 import { clean, isBlank, oneLine } from './clean-text.ts'
 import { join, plain, trim, whole, type Entity, type Formatted } from './formatted.ts'
-import { heal } from './heal.ts'
+import { growingMarkdown } from './growing.ts'
 import { keyboard, type Keyboard } from './keyboard.ts'
 import { formatMarkdown } from './markdown-entities.ts'
 import { split } from './split.ts'
@@ -32,10 +32,13 @@ const longRun = 6
 export function renderer(): (view: View) => readonly MessageContent[] {
   const rendered = new WeakMap<View, readonly MessageContent[]>()
   const formatted = new WeakMap<Part, Formatted>()
-  const markdown = (part: Extract<Part, { kind: 'text' }>): Formatted =>
-    remembered(formatted, part, () => formatMarkdown(part.text))
+  const growingText = growingMarkdown()
+  const markdown: FormatText = (part, growing) =>
+    growing ? growingText(part.text) : remembered(formatted, part, () => formatMarkdown(part.text))
   return (view) => remembered(rendered, view, () => render(view, markdown))
 }
+
+type FormatText = (part: Extract<Part, { kind: 'text' }>, growing: boolean) => Formatted
 
 function remembered<Key extends object, Value>(
   memory: WeakMap<Key, Value>,
@@ -49,10 +52,7 @@ function remembered<Key extends object, Value>(
   return made
 }
 
-function render(
-  view: View,
-  markdown: (part: Extract<Part, { kind: 'text' }>) => Formatted,
-): readonly MessageContent[] {
+function render(view: View, markdown: FormatText): readonly MessageContent[] {
   const pieces = groups(view).flatMap((group, index, all) => {
     const growing = view.state === 'working' && index === all.length - 1
     const piece = pieceOf(group, growing, markdown)
@@ -90,15 +90,11 @@ function isRun(group: Group | undefined): group is readonly Tool[] {
   return Array.isArray(group)
 }
 
-function pieceOf(
-  group: Group,
-  growing: boolean,
-  markdown: (part: Extract<Part, { kind: 'text' }>) => Formatted,
-): Piece {
+function pieceOf(group: Group, growing: boolean, markdown: FormatText): Piece {
   if (isRun(group)) return { kind: 'tools', ...toolLines(group, growing) }
   switch (group.kind) {
     case 'text':
-      return { kind: 'words', ...(growing ? formatMarkdown(heal(group.text)) : markdown(group)) }
+      return { kind: 'words', ...markdown(group, growing) }
     case 'thinking':
       return { kind: 'own', ...whole('Thinking …', { type: 'italic' }) }
     case 'notice':

@@ -15,7 +15,7 @@ transportContract(
   'web',
   async () => {
     let address = ''
-    let ended = false
+    const ended = new AbortController()
     let unsent = Promise.resolve()
     const call = async (path: string, body?: object): Promise<unknown> => {
       const [base = '', token = ''] = address.split('/#token=')
@@ -29,7 +29,7 @@ transportContract(
     }
     /** As the page does: again and again under the same id until it is taken. */
     const insist = async (id: string, text: string) => {
-      while (!ended) {
+      while (!ended.signal.aborted) {
         const taken = await call('messages', { id, conversation: place.chat, text }).catch(() => undefined)
         if (taken !== undefined) return
         await sleep(10)
@@ -64,7 +64,7 @@ transportContract(
         throw new Error(alone)
       },
       async stop() {
-        ended = true
+        ended.abort()
       },
     }
   },

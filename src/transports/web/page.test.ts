@@ -3,8 +3,20 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { openChromium, whyNoChromium } from '../../../tests/support/chromium.ts'
 import { Home } from '../../../tests/support/ductor.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
 
 const skip = await whyNoChromium()
+
+async function write(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Message').fill(text)
+  await page.keyboard.press('Enter')
+}
+
+/** A picture for whoever wants to look: DUCTOR_SCREENSHOTS names the folder. */
+async function shot(page: Page, name: string): Promise<void> {
+  const folder = process.env['DUCTOR_SCREENSHOTS']
+  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` })
+}
 
 describe('the page in a real browser', { skip: skip ?? false }, () => {
   let browser: Browser
@@ -35,16 +47,6 @@ describe('the page in a real browser', { skip: skip ?? false }, () => {
         await home[Symbol.asyncDispose]()
       },
     }
-  }
-
-  async function write(page: Page, text: string): Promise<void> {
-    await page.getByLabel('Message').fill(text)
-    await page.keyboard.press('Enter')
-  }
-
-  const shot = async (page: Page, name: string) => {
-    const folder = process.env['DUCTOR_SCREENSHOTS']
-    if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` })
   }
 
   test('a message is answered, the answer is there after a reload, and the token is not in the address', async () => {
@@ -83,7 +85,7 @@ describe('the page in a real browser', { skip: skip ?? false }, () => {
     await shot(page, 'phone')
     await page.locator('.drawer-button').click()
     await page.getByText('New conversation', { exact: true }).last().waitFor()
-    await page.waitForFunction('document.querySelector("nav").getBoundingClientRect().left >= 0')
+    await eventually(async () => ((await page.locator('nav').boundingBox())?.x ?? -1) >= 0)
     await shot(page, 'drawer')
   })
 

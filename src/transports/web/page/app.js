@@ -153,7 +153,7 @@ async function resend() {
   if (sending) return
   sending = true
   try {
-    for (const { id, conversation, text } of [...state.unsent]) {
+    for (const { id, conversation, text } of state.unsent.slice()) {
       const response = await call('messages', { id, conversation, text })
       if (!response.ok) throw new Error(String(response.status))
       state.unsent = state.unsent
@@ -437,9 +437,11 @@ function copyButton(block) {
   const button = document.createElement('button')
   button.className = 'copy'
   button.textContent = 'Copy'
-  button.addEventListener('click', async () => {
-    await navigator.clipboard.writeText(block.textContent)
-    button.textContent = 'Copied'
+  button.addEventListener('click', () => {
+    void navigator.clipboard.writeText(block.textContent).then(() => {
+      button.textContent = 'Copied'
+      return undefined
+    })
   })
   return button
 }

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+import { eventually } from '../../../tests/support/eventually.ts'
+import { FatalError } from '../../core/transport.ts'
+import { menu } from './menu.ts'
+import { Stage } from './stage.fake.ts'
+
+describe('the poller', () => {
+  test('asks who it is, removes a webhook without dropping what waits, and sets the menu', async () => {
+    await using stage = await Stage.open()
+    const owner = stage.network.person(4711)
+    stage.network.world.updates.webhook = 'https://example.com/hook'
+    owner.writes('from before')
+    await stage.connect()
+    await stage.taken(1)
+    assert.deepEqual(
+      stage.network.history.slice(0, 2).map(({ method }) => method),
+      ['getMe', 'deleteWebhook'],
+    )
+    assert.deepEqual(await stage.reported('connected'), { state: 'connected', account: '@ductor_bot' })
+    await eventually(() => stage.network.world.commands.length > 0, 'the menu')
+    assert.deepEqual(stage.network.world.commands, menu)
+    assert.deepEqual(stage.network.lints, [])
+  })
+
+  test('confirms an update only after it was taken', async () => {
+    await using stage = await Stage.open()
+    const owner = stage.network.person(4711)
+    await stage.connect()
+    owner.writes('one')
+    await stage.taken(1)
+    await eventually(() => stage.network.world.updates.pending.length === 0, 'the confirmation')
+    const [{ update_id: id }] = stage.network
+      .calls('getUpdates')
+      .flatMap(({ outcome }) => (outcome?.ok === true ? (outcome.result as [{ update_id: number }]) : []))
+    assert.equal(stage.store.recall('offset'), String(id + 1))
+    assert.equal(stage.network.calls('getUpdates').at(-1)?.parameters['offset'], id + 1)
+  })
+
+  test('goes on when Telegram begins its numbers anew, and lower', async () => {
+    await using stage = await Stage.open()
+    const { updates } = stage.network.world
+    const owner = stage.network.person(4711)
+    await stage.connect()
+    owner.writes('before')
+    await stage.taken(1)
+    await eventually(() => updates.pending.length === 0, 'the confirmation')
+    updates.restartAt(7)
+    owner.writes('after')
+    owner.writes('and more')
+    const taken = await stage.taken(3)
+    assert.deepEqual(
+      taken.map((inbound) => inbound.kind === 'message' && inbound.text),
+      ['before', 'after', 'and more'],
+    )
+    await eventually(() => updates.pending.length === 0, 'the confirmation')
+  })
+
+  test('does not take another message for the same when a number comes twice', async () => {
+    await using stage = await Stage.open()
+    const { updates } = stage.network.world
+    const owner = stage.network.person(4711)
+    await stage.connect()
+    for (const text of ['first', 'second']) {
+      updates.restartAt(5000)
+      owner.writes(text)
+      await eventually(() => updates.pending.length === 0, 'the confirmation')
+    }
+    assert.equal((await stage.taken(2)).length, 2)
+  })
+
+  test('is connected without a word to hear, and says that it lives with each poll', async () => {
+    await using stage = await Stage.open({ tempo: { pollSeconds: 1 } })
+    await stage.connect()
+    await eventually(() => stage.heard >= 2, 'two polls')
+    assert.equal(stage.reports.filter(({ state }) => state === 'connected').length, 1)
+  })
+
+  test('says that another program polls the bot, and goes on when that ends', async () => {
+    await using stage = await Stage.open()
+    await stage.connect()
+    await eventually(() => stage.network.world.updates.someoneWaits, 'the poll')
+    const other = new AbortController()
+    const rival = await Stage.open()
+    await using _rival = rival
+    const polling = pollLikeAnother(stage.network.apiRoot, stage.network.token, other.signal)
+    const failed = await stage.reported('failed')
+    assert.match(failed.detail ?? '', /another program hears for @ductor_bot/)
+    other.abort()
+    await polling
+    const seen = stage.reports.length
+    await stage.reported('connected', seen - 1)
+    stage.network.person(4711).writes('still there')
+    await stage.taken(1)
+  })
+
+  test('removes a webhook that was set meanwhile', async () => {
+    await using stage = await Stage.open({ tempo: { pollSeconds: 1 } })
+    await stage.connect()
+    stage.network.world.updates.webhook = 'https://example.com/hook'
+    const failed = await stage.reported('failed')
+    assert.match(failed.detail ?? '', /webhook for @ductor_bot/)
+    await stage.reported('connected', stage.reports.indexOf(failed))
+    assert.equal(stage.network.world.updates.webhook, undefined)
+  })
+
+  test('gives up when Telegram refuses the token, and says where to get one', async () => {
+    await using stage = await Stage.open()
+    stage.network.revoke()
+    const error = await stage.listen().then(
+      () => assert.fail('it went on'),
+      (reason: unknown) => reason,
+    )
+    assert.ok(error instanceof FatalError)
+    assert.match(error.message, /refuses the token.*@BotFather.*telegram_token/)
+    assert.equal((await stage.reported('failed')).detail, error.message)
+  })
+
+  test('gives up when the token is taken back while it listens', async () => {
+    await using stage = await Stage.open({ tempo: { pollSeconds: 1 } })
+    const listening = stage.listen()
+    await stage.reported('connected')
+    stage.network.revoke()
+    await assert.rejects(listening, FatalError)
+  })
+
+  test('says that the network is down at the start, and connects when it is up', async () => {
+    await using stage = await Stage.open()
+    await stage.network.down()
+    const listening = stage.listen()
+    const failed = await stage.reported('failed')
+    assert.match(failed.detail ?? '', /cannot reach 127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
+    await stage.network.up()
+    await stage.reported('connected')
+    assert.equal(stage.reports.filter(({ state }) => state === 'failed').length, 1, 'it says so once')
+    await Promise.race([listening, Promise.resolve()])
+  })
+
+  test('says that the network went down later, and loses nothing of what came meanwhile', async () => {
+    await using stage = await Stage.open()
+    const owner = stage.network.person(4711)
+    await stage.connect()
+    owner.writes('before')
+    await stage.taken(1)
+    await stage.network.down()
+    const failed = await stage.reported('failed')
+    owner.writes('meanwhile')
+    await stage.network.up()
+    await stage.reported('connected', stage.reports.indexOf(failed))
+    await stage.taken(2)
+  })
+
+  for (const fault of [
+    { how: 'dropped' },
+    { how: 'answer-lost' },
+    { how: 'half-answer' },
+    { how: 'garbled' },
+    { how: 'server-error' },
+    { how: 'bad-gateway' },
+    { how: 'flood', seconds: 1 },
+  ] as const) {
+    test(`goes on after a poll met this: ${fault.how}`, async () => {
+      await using stage = await Stage.open({ tempo: { pollSeconds: 1 } })
+      const owner = stage.network.person(4711)
+      await stage.connect()
+      stage.network.breaks('getUpdates', fault, 2)
+      owner.writes('one')
+      owner.writes('two')
+      const taken = await stage.taken(2)
+      assert.deepEqual(
+        taken.map((inbound) => inbound.kind === 'message' && inbound.text),
+        ['one', 'two'],
+      )
+    })
+  }
+
+  test('says nothing of a single connection that breaks', async () => {
+    await using stage = await Stage.open({ tempo: { pollSeconds: 1 } })
+    await stage.connect()
+    const polls = stage.heard
+    stage.network.breaks('getUpdates', { how: 'dropped' })
+    await eventually(() => stage.heard >= polls + 3, 'further polls')
+    assert.deepEqual(
+      stage.reports.map(({ state }) => state),
+      ['connecting', 'connected'],
+    )
+  })
+
+  test('ends when it is told to, in the middle of a poll, a pause or a call', async () => {
+    for (const trouble of ['none', 'down', 'hangs'] as const) {
+      const stage = await Stage.open({ tempo: { longestPauseMs: 60_000, firstPauseMs: 60_000 } })
+      if (trouble === 'down') await stage.network.down()
+      if (trouble === 'hangs') stage.network.breaks('getMe', { how: 'hangs' })
+      const listening = stage.listen()
+      if (trouble === 'none') await eventually(() => stage.network.world.updates.someoneWaits, 'the poll')
+      if (trouble === 'down') await stage.reported('failed')
+      if (trouble === 'hangs') await eventually(() => stage.network.calls('getMe').length > 0, 'the call')
+      await stage[Symbol.asyncDispose]()
+      await listening
+      assert.equal(stage.reports.at(-1)?.state, 'stopped')
+    }
+  })
+
+  test('never says the token, whatever goes wrong', async () => {
+    await using stage = await Stage.open()
+    const said: unknown[] = []
+    const { network } = stage
+    for (const how of ['dropped', 'half-answer', 'garbled', 'server-error', 'bad-gateway'] as const) {
+      network.breaks('getMe', { how })
+      network.breaks('deleteWebhook', { how })
+      network.breaks('setMyCommands', { how })
+      network.breaks('getUpdates', { how }, 2)
+    }
+    await network.down()
+    const listening = stage.listen().catch((error: unknown) => said.push(error))
+    await stage.reported('failed')
+    await network.up()
+    await stage.reported('connected')
+    network.breaks('getUpdates', { how: 'hangs' })
+    network.revoke()
+    await listening
+    const everything = stage.everythingSaid(said)
+    assert.match(everything, /refuses the token/)
+    const [number = '', secret = ''] = network.token.split(':')
+    assert.ok(!everything.includes(secret) && !everything.includes(`bot${number}`))
+  })
+
+  test('leaves a group that is not in the list, and stays in one that is', async () => {
+    await using stage = await Stage.open({ settings: { allowed_group_ids: [-1001] } })
+    const owner = stage.network.person(4711)
+    const stranger = stage.network.person(666)
+    const [listed, unlisted, taken] = [-1001, -1002, -1003].map((id) => stage.network.group(id))
+    assert.ok(listed && unlisted && taken)
+    for (const group of [listed, unlisted, taken]) group.chat.bot = 'left'
+    await stage.connect()
+    owner.adds(unlisted)
+    stranger.adds(taken)
+    owner.adds(listed)
+    await eventually(() => unlisted.chat.bot === 'left' && taken.chat.bot === 'left', 'the leaving')
+    await eventually(() => stage.logged.some(({ message }) => message === 'added to a group'), 'the joining')
+    assert.equal(listed.chat.bot, 'member')
+    const reasons = stage.logged.filter(({ message }) => message === 'left a group')
+    assert.equal(reasons.length, 2)
+    assert.match(JSON.stringify(reasons[0]), /room -1002 is not in the list of allowed rooms/)
+    owner.promotes(listed)
+    owner.writes('hello')
+    await stage.taken(1)
+    assert.equal(listed.chat.bot, 'administrator', 'other rights are no invitation')
+  })
+})
+
+/** Polls again and again, as a second program with the same token would. */
+async function pollLikeAnother(root: string, token: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await fetch(`${root}/bot${token}/getUpdates?timeout=20`, { signal }).catch(() => {
+      // It was told to end.
+    })
+  }
+}
+
+test('a process that is killed before it has taken an update leaves it for the next one', async () => {
+  await using stage = await Stage.open()
+  stage.network.person(4711).writes('survive')
+  const url = `${stage.network.apiRoot}/bot${stage.network.token}/getUpdates?timeout=20`
+  const child = spawn(process.execPath, ['-e', `fetch('${url}').then(() => fetch('${url}&offset=2000'))`])
+  await eventually(() => stage.network.calls('getUpdates').length === 2, 'the second poll of the process')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await stage.connect()
+  const [message] = await stage.taken(1)
+  assert.equal(message?.kind === 'message' && message.text, 'survive')
+})
