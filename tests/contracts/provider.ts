@@ -31,9 +31,15 @@ export function providerContract(
   name: string,
   start: () => Promise<ProviderStage>,
   skip: string | undefined,
+  /** Why what concerns tools cannot be tried. */
+  noTools?: string,
 ): void {
-  const contract = (what: string, act: (stage: ProviderStage, provider: Provider) => Promise<void>): void =>
-    void test(`${name}: ${what}`, skip === undefined ? {} : { skip }, async () => {
+  const contract = (
+    what: string,
+    act: (stage: ProviderStage, provider: Provider) => Promise<void>,
+    reason = skip,
+  ): void =>
+    void test(`${name}: ${what}`, reason === undefined ? {} : { skip: reason }, async () => {
       await using stage = await start()
       const provider = stage.open()
       try {
@@ -84,25 +90,29 @@ export function providerContract(
     assert.equal(textOf(await Array.fromAsync(provider.run(next, never()))), 'back again')
   })
 
-  contract('an abort in mid-tool ends the tool, and the next turn works', async (stage, provider) => {
-    const abort = new AbortController()
-    const prompt = stage.prompts.bash(
-      `echo $$ > ${stage.path('pid')}; touch ${stage.path('runs')}; sleep 600`,
-    )
-    const events: TurnEvent[] = []
-    const turn = stage.turn('a', prompt)
-    const watch = eventually(() => existsSync(stage.path('runs')), 'the tool').then(() => abort.abort())
-    for await (const event of provider.run(turn, abort.signal)) {
-      events.push(event)
-      if (event.type === 'permission.requested') provider.answer?.(turn.id, event.id, { allow: true })
-    }
-    await watch
-    assert.equal(endOf(events).stop, 'cancelled')
-    const pids = await stage.processes()
-    const next = stage.turn('a', stage.prompts.say('back again'), { resume: sessionOf(events) })
-    assert.equal(textOf(await Array.fromAsync(provider.run(next, never()))), 'back again')
-    assert.ok(pids.length <= 1, `the tool still runs: ${pids.join(', ')}`)
-  })
+  contract(
+    'an abort in mid-tool ends the tool, and the next turn works',
+    async (stage, provider) => {
+      const abort = new AbortController()
+      const prompt = stage.prompts.bash(
+        `echo $$ > ${stage.path('pid')}; touch ${stage.path('runs')}; sleep 600`,
+      )
+      const events: TurnEvent[] = []
+      const turn = stage.turn('a', prompt)
+      const watch = eventually(() => existsSync(stage.path('runs')), 'the tool').then(() => abort.abort())
+      for await (const event of provider.run(turn, abort.signal)) {
+        events.push(event)
+        if (event.type === 'permission.requested') provider.answer?.(turn.id, event.id, { allow: true })
+      }
+      await watch
+      assert.equal(endOf(events).stop, 'cancelled')
+      const pids = await stage.processes()
+      const next = stage.turn('a', stage.prompts.say('back again'), { resume: sessionOf(events) })
+      assert.equal(textOf(await Array.fromAsync(provider.run(next, never()))), 'back again')
+      assert.ok(pids.length <= 1, `the tool still runs: ${pids.join(', ')}`)
+    },
+    skip ?? noTools,
+  )
 
   for (const allow of [true, false])
     contract(
@@ -125,6 +135,7 @@ export function providerContract(
         assert.equal(tool?.status, allow ? 'completed' : 'failed')
         assert.equal(endOf(events).stop, 'end_turn')
       },
+      skip ?? noTools,
     )
 
   contract('two conversations run at once', async (stage, provider) => {

@@ -109,6 +109,8 @@ async function perform(step: string, count: number): Promise<void> {
     case 'wait':
       await sleep(number ?? 1000, undefined, { signal: cancelled.signal }).catch(() => {})
       return
+    case 'history':
+      return speak(`prompts: ${count}`)
     case 'think':
       say({ type: 'thinking' })
       return

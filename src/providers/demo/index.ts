@@ -72,7 +72,9 @@ class DemoProvider implements Provider {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#idle.values(), ...this.#running.values()].map(end))
+    const children = [...this.#idle.values(), ...this.#running.values()]
+    this.#idle.clear()
+    await Promise.all(children.map(end))
   }
 
   #start(cwd: string): Child {

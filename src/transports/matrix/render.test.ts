@@ -84,6 +84,27 @@ describe('a turn on Matrix', () => {
     ])
   })
 
+  test('shows what became of a question in the message that asked it', () => {
+    const parts: View['parts'] = [
+      { kind: 'notice', text: 'Run a command?' },
+      { kind: 'code', text: 'ls' },
+      { kind: 'notice', text: '→ Allow' },
+    ]
+    assert.deepEqual(bodies({ state: 'ended', parts, choices: [] }), [
+      'Run a command?\n\n```\nls\n```\n\n→ Allow',
+    ])
+  })
+
+  test('shows the notices of a turn as they come, and leaves them when it ends', () => {
+    const parts: View['parts'] = [
+      { kind: 'notice', text: 'Trying again' },
+      { kind: 'notice', text: 'Gave up' },
+    ]
+    const working = bodies({ state: 'working', parts, choices: [] })
+    assert.deepEqual(working, ['Trying again', 'Gave up'])
+    assert.deepEqual(bodies({ state: 'ended', stop: 'failed', parts, choices: [] }), working)
+  })
+
   test('numbers its choices with keycaps up to ten, and in figures beyond', () => {
     const [content] = render({ state: 'ended', parts: [], choices: choices(12) })
     const lines = content?.body.split('\n') ?? []

@@ -44,7 +44,7 @@ export function render(view: View, fitted: Fit = fit): readonly MatrixContent[] 
   const drafts: Draft[] = []
   for (const [index, part] of view.parts.entries()) {
     const finished = view.state === 'ended' || index < view.parts.length - 1
-    addPart(drafts, part, finished)
+    addPart(drafts, part, finished, isOwnWord(view))
   }
   if (view.choices.length > 0) {
     // A question: as a notice, no phone would ring for it.
@@ -57,7 +57,12 @@ export function render(view: View, fitted: Fit = fit): readonly MatrixContent[] 
   return [...contents.slice(0, -1), { ...last, choices: view.choices.length }]
 }
 
-function addPart(drafts: Draft[], part: Part, finished: boolean): void {
+/** Not a turn, but something that ductor itself has to say: it is one message, also when its question is answered. */
+function isOwnWord({ state, stop }: View): boolean {
+  return state === 'ended' && stop === undefined
+}
+
+function addPart(drafts: Draft[], part: Part, finished: boolean, ownWord: boolean): void {
   switch (part.kind) {
     case 'text':
       for (const stretch of stretches(part.text, finished)) {
@@ -67,21 +72,23 @@ function addPart(drafts: Draft[], part: Part, finished: boolean): void {
       return
     case 'notice': {
       const source = part.text.trim()
-      if (source !== '') drafts.push({ msgtype: 'm.notice', pieces: [{ source, markdown: false }] })
+      if (source !== '') addNotice(drafts, { source, markdown: false }, ownWord)
       return
     }
-    case 'code': {
-      const piece = { source: fenced(part.text.trimEnd(), part.language), markdown: true }
-      const before = drafts.at(-1)
-      // What the words announce belongs to them.
-      if (before?.msgtype === 'm.notice') {
-        drafts.splice(-1, 1, { ...before, pieces: [...before.pieces, piece] })
-      } else drafts.push({ msgtype: 'm.notice', pieces: [piece] })
+    case 'code':
+      // What the words before it announce belongs to them.
+      addNotice(drafts, { source: fenced(part.text.trimEnd(), part.language), markdown: true }, true)
       return
-    }
     case 'thinking':
     case 'tool':
   }
+}
+
+function addNotice(drafts: Draft[], piece: Piece, together: boolean): void {
+  const before = drafts.at(-1)
+  if (together && before?.msgtype === 'm.notice') {
+    drafts.splice(-1, 1, { ...before, pieces: [...before.pieces, piece] })
+  } else drafts.push({ msgtype: 'm.notice', pieces: [piece] })
 }
 
 /** Without empty lines at its edges; the indentation of the first line may mean something. */

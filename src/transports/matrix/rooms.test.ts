@@ -233,6 +233,7 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     await owner.say(room, 'in clear')
     await bot.messages(1)
     assert.equal((await owner.messagesOf(room, bot.id)).length, 1)
+    assert.match(bot.store.recall(`room:${room}`) ?? '', /"toldEncrypted":true/, 'for ever')
   })
 
   test('a room that becomes encrypted is told so, also when the bot was down', async (t) => {

@@ -1,6 +1,4 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
-import { Api, GrammyError, HttpError } from 'grammy'
+import { Api, GrammyError, HttpError, type ApiClientOptions } from 'grammy'
 
 /**
  * Why a call to the Bot API did not work.
@@ -44,9 +42,6 @@ export interface BotApiOptions {
   readonly timeoutMs: number
 }
 
-/** Idle connections are closed early: one that a router has forgotten would swallow the next message. */
-const idleConnectionMs = 10_000
-
 /** Calls methods of the Bot API, each once: whoever calls knows whether a second time does harm. */
 export class BotApi {
   readonly #api: Api
@@ -55,14 +50,9 @@ export class BotApi {
   readonly #token: string
 
   constructor({ token, root, timeoutMs }: BotApiOptions) {
-    const url = new URL(root)
-    const Agent = url.protocol === 'https:' ? HttpsAgent : HttpAgent
-    this.#api = new Api(token, {
-      apiRoot: root,
-      timeoutSeconds: timeoutMs / 1000,
-      baseFetchConfig: { agent: new Agent({ keepAlive: true, timeout: idleConnectionMs }), compress: true },
-    })
-    this.#host = url.host
+    if (!isFetch(plainFetch)) throw new TypeError('no fetch')
+    this.#api = new Api(token, { apiRoot: root, timeoutSeconds: timeoutMs / 1000, fetch: plainFetch })
+    this.#host = new URL(root).host
     this.#timeoutMs = timeoutMs
     this.#token = token
   }
@@ -88,10 +78,10 @@ export class BotApi {
     if (error instanceof GrammyError) return this.#refusal(error)
     const cause: unknown = error instanceof HttpError ? error.error : error
     const code = codeOf(cause)
-    if (code !== undefined && beforeSending(code, cause)) {
+    if (code !== undefined && isBeforeSending(code)) {
       return new CallError('unsent', `cannot reach ${this.#host} (${code})`)
     }
-    if (code === 'invalid-json' || !(error instanceof HttpError)) {
+    if (code === undefined && (cause instanceof SyntaxError || !(error instanceof HttpError))) {
       return new CallError('lost', `${this.#host} gave an answer that makes no sense`)
     }
     const why = code ?? `none within ${Math.round(this.#timeoutMs / 1000)} s`
@@ -123,11 +113,36 @@ function isSignal(signal: unknown): signal is Signal {
   return signal instanceof AbortSignal
 }
 
-/** The short name of a network failure; its message holds the address, and with it the token. */
+type GrammyFetch = NonNullable<ApiClientOptions['fetch']>
+
+interface Request {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body: string
+  readonly signal: Signal
+}
+
+/**
+ * Node's own fetch for grammY, which brings an older one: this one tells a connection that was never made from an
+ * answer that never came, notices an answer that ends in its middle, and does not trust a connection that was idle.
+ */
+async function plainFetch(url: string, { method, headers, body, signal }: Request): Promise<Response> {
+  const stop = new AbortController()
+  if (signal.aborted) stop.abort()
+  signal.addEventListener('abort', () => stop.abort(), { once: true })
+  return fetch(url, { method, headers, body, signal: stop.signal })
+}
+
+/** To grammY's types, fetch is that of its library; it asks for no more than ours can do. */
+function isFetch(candidate: unknown): candidate is GrammyFetch {
+  return typeof candidate === 'function'
+}
+
+/** The short name of a network failure; its message may hold the address, and with it the token. */
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   if ('code' in error && typeof error.code === 'string') return error.code
-  return 'type' in error && typeof error.type === 'string' ? error.type : undefined
+  return codeOf(error.cause)
 }
 
 const unsentCodes: ReadonlySet<string> = new Set([
@@ -140,12 +155,10 @@ const unsentCodes: ReadonlySet<string> = new Set([
   'EHOSTUNREACH',
   'EHOSTDOWN',
   'EADDRNOTAVAIL',
+  'UND_ERR_CONNECT_TIMEOUT',
 ])
 
 /** Did it fail while connecting? Then nothing of the call has left this machine. */
-function beforeSending(code: string, error: unknown): boolean {
-  if (unsentCodes.has(code) || /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code))
-    return true
-  // node-fetch keeps nothing of a failed connection but this code and its message.
-  return code === 'ETIMEDOUT' && error instanceof Error && / connect ETIMEDOUT /.test(error.message)
+function isBeforeSending(code: string): boolean {
+  return unsentCodes.has(code) || /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)
 }

@@ -36,7 +36,7 @@ export class Stage implements AsyncDisposable {
 
   static async open(options: StageOptions = {}): Promise<Stage> {
     return new Stage(
-      await FakeTelegram.start({ limits: { flood: false, conflictDelayMs: 50 }, ...options }),
+      await FakeTelegram.start({ limits: { flood: false, conflictDelayMs: 50, samePollMs: 50 }, ...options }),
       options,
     )
   }

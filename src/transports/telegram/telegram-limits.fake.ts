@@ -14,6 +14,8 @@ export interface Limits {
   readonly buttons: number
   /** Seconds for which a poll may be held. */
   readonly pollSeconds: number
+  /** Milliseconds within which a poll for the same updates is slowed down to as much. */
+  readonly samePollMs: number
   /** Milliseconds that a poll waits which ends another one soon after the last such conflict. */
   readonly conflictDelayMs: number
   readonly updateLifeMs: number
@@ -37,6 +39,7 @@ export const networkLimits: Limits = {
   entities: 100,
   buttons: 100,
   pollSeconds: 50,
+  samePollMs: 3000,
   conflictDelayMs: 3000,
   updateLifeMs: 24 * hour,
   pressLifeMs: 150_000,

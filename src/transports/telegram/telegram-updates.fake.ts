@@ -114,6 +114,7 @@ export class Updates {
 
   /** The same offset again and again is slowed down. */
   #slowed({ offset, limit, timeoutSeconds }: PollRequest): PollRequest {
+    const { samePollMs } = this.#limits
     const now = this.#now()
     const again = offset === this.#lastOffset
     const ago = now - this.#lastPollAt
@@ -123,7 +124,7 @@ export class Updates {
       offset,
       limit: again && ago < 500 ? 1 : limit,
       timeoutSeconds: Math.min(
-        again && ago < 3000 ? Math.max(timeoutSeconds, 3) : timeoutSeconds,
+        again && ago < samePollMs ? Math.max(timeoutSeconds, samePollMs / 1000) : timeoutSeconds,
         this.#limits.pollSeconds,
       ),
     }
