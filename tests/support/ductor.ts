@@ -87,6 +87,11 @@ export class Home implements AsyncDisposable {
     )
   }
 
+  /** The demo agent has finished so many prompts. */
+  async quietTurn(count: number): Promise<void> {
+    await eventually(() => this.journal().filter(({ event }) => event === 'finished').length >= count)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#running?.kill()
     rmSync(this.folder, { recursive: true, force: true })

@@ -72,8 +72,8 @@ describe('a delivery to Telegram', () => {
     assert.equal(message?.message_thread_id, topic)
     assert.equal(message?.reply_to_message?.message_id, asked)
     assert.equal(message?.['silent'], true)
-    const { parameters } = stage.network.calls('sendMessage')[0] ?? { parameters: {} }
-    assert.deepEqual(parameters['link_preview_options'], { is_disabled: true })
+    const [call] = stage.network.calls('sendMessage')
+    assert.deepEqual(call?.parameters['link_preview_options'], { is_disabled: true })
     await stage.transport.typing(place, true)
     await stage.transport.typing(place, false)
     assert.equal(stage.network.calls('sendChatAction').length, 1)

@@ -157,6 +157,8 @@ export class Group {
   constructor(wire: WireChat, world: World) {
     this.chat = world.open(wire)
     this.#world = world
+    // Message 1 of a supergroup is always the word of its beginning, so no topic can be number 1.
+    world.put(this.chat, { supergroup_chat_created: true })
   }
 
   get id(): number {
