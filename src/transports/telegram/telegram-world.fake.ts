@@ -73,6 +73,7 @@ export class World {
   /** Without it the bot sees in groups only what is meant for it. */
   readsGroups = true
   #skewMs = 0
+  #frozenAt: number | undefined
   #nextMessage = 1
   #nextQuery = 1
   readonly #sentLately: { readonly chat: number; readonly text: string; readonly at: number }[] = []
@@ -86,7 +87,12 @@ export class World {
 
   /** Milliseconds since 1970, as this network has them. */
   now(): number {
-    return Date.now() + this.#skewMs
+    return (this.#frozenAt ?? Date.now()) + this.#skewMs
+  }
+
+  /** Time passes only by `advance` from now on. */
+  freeze(): void {
+    this.#frozenAt = Date.now()
   }
 
   advance(ms: number): void {

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { FakeTelegram, type FakeOptions } from './telegram.fake.ts'
+import type { WireUpdate } from './telegram-updates.fake.ts'
+import type { WireMessage } from './telegram-world.fake.ts'
 
 interface Answer {
   readonly status: number
   readonly ok: boolean
-  readonly result: any
+  /** A message or a list of updates, as the method gives it. */
+  readonly result: WireMessage & readonly WireUpdate[]
   readonly error_code?: number
   readonly description?: string
   readonly parameters?: { readonly retry_after?: number; readonly migrate_to_chat_id?: number }
@@ -33,7 +36,8 @@ class Wire implements AsyncDisposable {
       body: JSON.stringify(parameters),
       ...(signal === undefined ? {} : { signal }),
     })
-    return { status: response.status, ...(await response.json()) }
+    const body = (await response.json()) as Omit<Answer, 'status'>
+    return { status: response.status, ...body }
   }
 
   /** Must be refused so. */
@@ -48,7 +52,7 @@ class Wire implements AsyncDisposable {
 
   async updates(offset?: number): Promise<readonly number[]> {
     const { result } = await this.call('getUpdates', offset === undefined ? {} : { offset })
-    return result.map(({ update_id: id }: { update_id: number }) => id)
+    return result.map(({ update_id: id }) => id)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -153,6 +157,7 @@ describe('the fake network: getUpdates', () => {
 
   test('gives one update at a time to whoever asks for the same too often', async () => {
     await using wire = await Wire.start()
+    wire.network.world.freeze()
     const person = wire.network.person(5)
     person.writes('a')
     person.writes('b')
@@ -384,7 +389,7 @@ describe('the fake network: messages', () => {
     const send = (thread: number) => ({ chat_id: -1001, text: `to ${thread}`, message_thread_id: thread })
     const { result } = await wire.call('sendMessage', send(topic))
     assert.deepEqual([result.message_thread_id, result.is_topic_message], [topic, true])
-    assert.equal(result.reply_to_message.message_id, topic, 'it answers the one that opened the topic')
+    assert.equal(result.reply_to_message?.message_id, topic, 'it answers the one that opened the topic')
     for (const thread of [1, 999]) await wire.refused('sendMessage', send(thread), /message thread not found/)
     await wire.refused('sendChatAction', { ...send(999), action: 'typing' }, /message thread not found/)
     forum.closesTopic(topic)
@@ -443,6 +448,7 @@ describe('the fake network: how many calls', () => {
   test('one a second to a person, with a few more at first', async () => {
     await using wire = await Wire.start({ limits: {} })
     const { network } = wire
+    network.world.freeze()
     network.person(5).starts()
     const send = (text: string) => wire.call('sendMessage', { chat_id: 5, text })
     for (const text of ['1', '2', '3', '4', '5']) assert.equal((await send(text)).ok, true)
@@ -458,6 +464,7 @@ describe('the fake network: how many calls', () => {
   test('twenty a minute to a group, edits among them, and the rest grows longer', async () => {
     await using wire = await Wire.start({ limits: {} })
     const { network } = wire
+    network.world.freeze()
     network.group(-1001)
     const { result } = await wire.call('sendMessage', { chat_id: -1001, text: '0' })
     const edit = (text: string) => ({ chat_id: -1001, message_id: result.message_id, text })
