@@ -59,7 +59,7 @@ export class AllowedRooms {
 
   #set(alias: string, room: string | undefined): void {
     if (this.#resolved.get(alias) === room) return
-    this.#log.info({ alias, room }, 'an alias in matrix.allowed_rooms means another room now')
+    this.#log.info({ alias, room }, 'what an alias in matrix.allowed_rooms means has changed')
     if (room === undefined) this.#resolved.delete(alias)
     else this.#resolved.set(alias, room)
     try {

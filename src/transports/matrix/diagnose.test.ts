@@ -16,8 +16,8 @@ describe('the doctor on Matrix', missing === undefined ? {} : { skip: missing },
     const bot = await TestBot.arrive(t, synapse, freshName('bot'))
     const block = { homeserver: synapse.url, user_id: bot.id, password: 'correct horse' }
     assert.deepEqual(await examine(bot, block), [
-      { level: 'ok', what: `Matrix: the homeserver answers at ${synapse.url}` },
-      { level: 'ok', what: `Matrix: ${bot.id} will log in with the password at the first start` },
+      { level: 'ok', what: `matrix: the homeserver answers at ${synapse.url}` },
+      { level: 'ok', what: `matrix: ${bot.id} will log in with the password at the first start` },
     ])
     assert.deepEqual(await synapse.devices(bot.id), [])
   })

@@ -20,13 +20,13 @@ export async function diagnose(
   if (kept !== undefined && filled(matrix.password)) {
     findings.push({
       level: 'warning',
-      what: 'Matrix: the password is in config.json, and is not needed any more',
+      what: 'matrix: the password is in config.json, and is not needed any more',
       mend: 'remove matrix.password; the log-in is kept in credentials.json',
     })
   }
   try {
     const base = await findHomeserver(matrix.homeserver, log, signal)
-    findings.push({ level: 'ok', what: `Matrix: the homeserver answers at ${base}` })
+    findings.push({ level: 'ok', what: `matrix: the homeserver answers at ${base}` })
     const credentials = kept ?? configuredToken(matrix)
     if (credentials === undefined) findings.push(await firstLogIn(base, matrix, signal))
     else findings.push(...(await withToken(base, credentials, matrix, { memory, log }, signal)))
@@ -34,7 +34,7 @@ export async function diagnose(
     if (!(error instanceof NoAnswer || error instanceof MatrixError)) throw error
     findings.push({
       level: 'problem',
-      what: `Matrix: ${error.message}`,
+      what: `matrix: ${error.message}`,
       mend: 'check matrix.homeserver, and whether the server runs; some need the URL of their client API',
     })
   }
@@ -44,7 +44,7 @@ export async function diagnose(
 function encryptedRooms(rooms: Rooms): Finding[] {
   return rooms.encrypted().map((room) => ({
     level: 'warning',
-    what: `Matrix: the room ${room} is encrypted, and ductor cannot read it yet`,
+    what: `matrix: the room ${room} is encrypted, and ductor cannot read it yet`,
     mend: 'talk to the bot in a room without encryption',
   }))
 }
@@ -57,16 +57,16 @@ async function firstLogIn(
   if (!filled(matrix.password)) {
     return {
       level: 'problem',
-      what: 'Matrix: there is nothing to log in with',
+      what: 'matrix: there is nothing to log in with',
       mend: 'set matrix.password, or matrix.access_token together with matrix.device_id',
     }
   }
   // Not tried here: every attempt counts against the account.
-  const what = `Matrix: ${matrix.user_id} will log in with the password at the first start`
+  const what = `matrix: ${matrix.user_id} will log in with the password at the first start`
   if (await offersPasswords(base, signal)) return { level: 'ok', what }
   return {
     level: 'problem',
-    what: 'Matrix: the homeserver has no log-in by password',
+    what: 'matrix: the homeserver has no log-in by password',
     mend: 'set matrix.access_token and matrix.device_id, made with the tools of the homeserver',
   }
 }
@@ -83,7 +83,7 @@ async function withToken(
     return [
       {
         level: filled(matrix.password) ? 'warning' : 'problem',
-        what: 'Matrix: the homeserver has ended the log-in of the bot',
+        what: 'matrix: the homeserver has ended the log-in of the bot',
         mend: filled(matrix.password)
           ? 'nothing: the next start logs in again with the password'
           : 'put matrix.password into config.json and start ductor again',
@@ -93,10 +93,10 @@ async function withToken(
   const rooms = new AllowedRooms(matrix.allowed_rooms, memory, log)
   await rooms.resolve(new MatrixClient(base, credentials.accessToken), signal)
   return [
-    { level: 'ok', what: `Matrix: signed in as ${found.userId} (device ${found.deviceId})` },
+    { level: 'ok', what: `matrix: signed in as ${found.userId} (device ${found.deviceId})` },
     ...rooms.unresolved.map((alias): Finding => ({
       level: 'warning',
-      what: `Matrix: ${alias} in matrix.allowed_rooms is no room`,
+      what: `matrix: ${alias} in matrix.allowed_rooms is no room`,
       mend: 'check the alias, or list the id of the room (!…)',
     })),
   ]

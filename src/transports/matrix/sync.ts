@@ -25,7 +25,7 @@ export interface Batch {
   readonly chores: readonly Chore[]
 }
 
-const filter = JSON.stringify({
+const filter = {
   presence: { types: [] },
   account_data: { types: ['m.direct'] },
   room: {
@@ -35,7 +35,10 @@ const filter = JSON.stringify({
     state: { lazy_load_members: true, include_redundant_members: true },
     timeline: { limit: 50, lazy_load_members: true },
   },
-})
+}
+
+/** What was said before the very first sync is not read. */
+const firstFilter = { ...filter, room: { ...filter.room, timeline: { limit: 1, lazy_load_members: true } } }
 
 /** Asks what happened since `since`, and waits up to `waitMs` for something to happen. */
 export async function askSync(
@@ -44,7 +47,12 @@ export async function askSync(
   waitMs: number,
   signal: AbortSignal,
 ): Promise<SyncAnswer> {
-  const query = { since, timeout: String(waitMs), filter, set_presence: 'offline' }
+  const query = {
+    since,
+    timeout: String(waitMs),
+    filter: JSON.stringify(since === undefined ? firstFilter : filter),
+    set_presence: 'offline',
+  }
   const call = { method: 'GET', path: path`/sync`, query, timeoutMs: waitMs + 60_000 } as const
   return client.call(call, wire.syncAnswer, signal)
 }
