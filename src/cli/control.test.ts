@@ -67,10 +67,10 @@ test('a question that cannot be answered does not bring it down', async (t) => {
   using lock = takeLock(lockPath(home))
   assert.ok(lock)
   await using _control = await open(home)
-  const broken = await ask(home, 'broken', 0)
+  const broken = await ask(home, 'broken', 300)
   assert.ok(broken.state === 'silent')
   assert.match(broken.why, /the store is closed/)
-  assert.equal((await ask(home, 'no-such-question', 0)).state, 'silent')
+  assert.equal((await ask(home, 'no-such-question', 300)).state, 'silent')
   assert.equal((await ask(home, 'status')).state, 'running')
 })
 
@@ -118,8 +118,15 @@ test('one that hangs is said to run and not to answer', async (t) => {
 
 test('when it has closed, nothing is left that says that it runs', async (t) => {
   const home = homeFor(t)
+  using lock = takeLock(lockPath(home))
+  assert.ok(lock)
   const control = await open(home)
   assert.ok(readFileSync(join(home, 'run', 'ductor.json')))
   await control[Symbol.asyncDispose]()
   assert.equal(readNote(home), undefined)
+})
+
+test('a home that cannot be written to leaves no open door behind', async (t) => {
+  // Without its folder `run`, the note has no place. A server that were left open would keep this test from ending.
+  await assert.rejects(open(homeFor(t)), { code: 'ENOENT' })
 })

@@ -51,14 +51,22 @@ export async function openControl(
     response.writeHead(code, { 'content-type': 'application/json', 'cache-control': 'no-store' })
     response.end(JSON.stringify(body ?? null))
   })
+  const close = async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
   const port = await listen(server)
   const note: RunningNote = { pid: process.pid, startedAt: Date.now(), version, port, token }
-  await writeFileAtomically(notePath(home), JSON.stringify(note), { mode: 0o600 })
+  try {
+    await writeFileAtomically(notePath(home), JSON.stringify(note), { mode: 0o600 })
+  } catch (error) {
+    await close()
+    throw error
+  }
   return {
     async [Symbol.asyncDispose]() {
       rmSync(notePath(home), { force: true })
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
+      await close()
     },
   }
 }
@@ -91,6 +99,7 @@ export type Asked =
 /** Asks the ductor that runs on this home folder. One that is only just starting is given time to listen. */
 export async function ask(home: string, question: string, patienceMs = 5000): Promise<Asked> {
   const end = Date.now() + patienceMs
+  let why: string | undefined
   for (;;) {
     if (!isLocked(lockPath(home))) return { state: 'stopped' }
     const note = readNote(home)
@@ -98,7 +107,9 @@ export async function ask(home: string, question: string, patienceMs = 5000): Pr
       if (note !== undefined) return { state: 'running', note, answer: await put(note, question, end) }
       if (Date.now() > end) return { state: 'silent', note, why: 'it has not said where it listens' }
     } catch (error) {
-      if (Date.now() > end) return { state: 'silent', note, why: reason(error) }
+      // The very last attempt has no time left: what the one before it met says more.
+      if (Date.now() > end) return { state: 'silent', note, why: why ?? reason(error) }
+      why = reason(error)
     }
     await sleep(50)
   }

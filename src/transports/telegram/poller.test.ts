@@ -7,7 +7,7 @@ import { FatalError } from '../../core/transport.ts'
 import { menu } from './menu.ts'
 import { Stage } from './stage.fake.ts'
 
-describe('the poller', () => {
+describe('the poller', { concurrency: 4 }, () => {
   test('asks who it is, removes a webhook without dropping what waits, and sets the menu', async () => {
     await using stage = await Stage.open()
     const owner = stage.network.person(4711)
