@@ -68,8 +68,8 @@ export const schema = z.object({
     .toLowerCase()
     .transform((level) => (level === 'warning' ? 'warn' : level))
     .pipe(z.enum(levels, oneLevel))
-    .default('info')
-    .describe('How much the log tells.'),
+    .prefault('info')
+    .describe('How much the log tells: `debug`, `info`, `warn` or `error`.'),
   user_timezone: z
     .string('must be the name of a time zone, such as "Europe/Berlin"')
     .refine(

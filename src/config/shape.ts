@@ -3,23 +3,13 @@ import { z } from 'zod'
 /** What a schema says about the file before it is parsed: JSON Schema, only the words that we read. */
 export interface Shape {
   readonly properties?: Readonly<Record<string, Shape>> | undefined
-  readonly additionalProperties?: unknown
   readonly required?: readonly string[] | undefined
-  readonly description?: string | undefined
-  readonly default?: unknown
-  readonly type?: string | undefined
-  readonly items?: Shape | undefined
 }
 
 const shape: z.ZodType<Shape> = z.lazy(() =>
   z.object({
     properties: z.record(z.string(), shape).optional(),
-    additionalProperties: z.unknown().optional(),
     required: z.array(z.string()).optional(),
-    description: z.string().optional(),
-    default: z.unknown().optional(),
-    type: z.string().optional().catch(undefined),
-    items: shape.optional(),
   }),
 )
 

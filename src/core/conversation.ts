@@ -256,7 +256,7 @@ export class Conversation {
         // A courtesy: the next one comes in a few seconds.
       })
     show()
-    return setInterval(show, typingEveryMs)
+    return setInterval(show, typingEveryMs).unref()
   }
 }
 

@@ -106,8 +106,6 @@ export class Poller {
       for (const meaning of meanings) if (meaning.kind === 'ignored') this.#ignore(meaning)
       // The last one, not the highest: after a quiet week Telegram may begin its numbers anew, and lower.
       const next = last.update_id + 1
-      offset = next
-      void this.#getUpdates(offset, signal).catch(() => {})
       await intake.take(
         meanings.flatMap((meaning) => (meaning.kind === 'inbound' ? [meaning.inbound] : [])),
         { [offsetKey]: String(next) },
