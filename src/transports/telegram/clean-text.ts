@@ -8,7 +8,7 @@ const tabWidth = 4
 export function clean(text: string): string {
   return expandTabs(
     text
-      
+      .toWellFormed()
       .replaceAll(/\r\n?|[\u2028\u2029]/g, '\n')
       // oxlint-disable-next-line no-control-regex -- they are what has to go
       .replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F\u202A-\u202E]/g, ''),
