@@ -146,7 +146,7 @@ export class Poller {
 
   /** A webhook would get the updates in our place. What waits for us stays. */
   async #deleteWebhook(signal: AbortSignal): Promise<void> {
-    await this.#deps.api.call((bot, stop) => bot.deleteWebhook({ drop_pending_updates: true }, stop), signal)
+    await this.#deps.api.call((bot, stop) => bot.deleteWebhook({ drop_pending_updates: false }, stop), signal)
     this.#webhookInTheWay = false
   }
 
