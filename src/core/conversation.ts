@@ -180,6 +180,7 @@ export class Conversation {
     return {
       id,
       place: this.#place,
+      strand: '',
       prompt: message.text,
       attachments: message.attachments ?? [],
       cwd: agent.workspace,
@@ -220,6 +221,8 @@ export class Conversation {
       case 'text.reset':
       case 'thinking':
       case 'tool':
+      case 'plan':
+      case 'question.asked':
       case 'notice':
       case 'turn.ended':
     }

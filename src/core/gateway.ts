@@ -247,7 +247,7 @@ export class Gateway implements Flow {
     const conversation = this.conversation(place)
     void this.#deps.transports
       .get(place.transport)
-      ?.markSeen?.(place, messageId)
+      ?.mark?.(place, messageId, 'seen')
       .catch(() => {
         // A courtesy.
       })

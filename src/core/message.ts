@@ -19,14 +19,20 @@ export interface Sender {
   readonly name?: string
 }
 
-/** A file that came with a message, already on this machine. */
+export type AttachmentKind = 'picture' | 'voice' | 'audio' | 'video' | 'sticker' | 'file'
+
+/** A file that came with a message. It is fetched before its turn begins, not when it is heard of. */
 export interface Attachment {
-  /** Absolute path. */
-  readonly path: string
+  readonly kind: AttachmentKind
+  /** As the sender called it; never part of a path before it was made safe. */
   readonly name: string
   readonly mimeType: string
-  /** Bytes. */
-  readonly size: number
+  /** Bytes, as far as they are known. */
+  readonly size?: number
+  /** Absolute path on this machine, once it is here. */
+  readonly path?: string
+  /** What its transport needs to fetch it, as long as it is not here. */
+  readonly remote?: string
 }
 
 interface InboundBase {
@@ -49,8 +55,15 @@ export interface Message extends InboundBase {
   readonly messageId: string
   readonly text: string
   readonly attachments?: readonly Attachment[]
-  /** The message that this one answers. */
+  /** The message that this one answers. `text`: its words, or those that were quoted of it. */
   readonly replyTo?: { readonly messageId: string; readonly text?: string }
+  /** Who wrote it first, by name, where it was passed on. */
+  readonly forwardedFrom?: string
+  /**
+   * It may be a part of something: of an album, of forwarded messages, of a text that the app has split. What comes
+   * within a moment from the same person belongs to the same turn.
+   */
+  readonly partial?: boolean
 }
 
 /** The text of an earlier message was changed. */

@@ -1,5 +1,5 @@
 import type { Policy } from './authorise.ts'
-import type { Inbound, MessageRef, Place, Press } from './message.ts'
+import type { Attachment, Inbound, MessageRef, Place, Press } from './message.ts'
 import type { View } from './view.ts'
 
 export type { MessageRef } from './message.ts'
@@ -111,11 +111,22 @@ export interface Transport extends Source {
   progressPaceMs?(place: Place, streams: number): number
   /** Shows for a few seconds that the bot is at work. A failure is of no interest. */
   typing?(place: Place, on: boolean): Promise<void>
-  /** Shows that the message was seen. A failure is of no interest. */
-  markSeen?(place: Place, messageId: string): Promise<void>
+  /** Shows on the person's own message how it stands (a receipt, a reaction). A failure is of no interest. */
+  mark?(place: Place, messageId: string, mark: Mark): Promise<void>
+  /**
+   * Brings a file that came with a message to this machine, in the transport's own folder of the home. Resolves with
+   * the attachment and its `path`. Throws `UserError` where it cannot be had (too large, gone): its words are for the
+   * person and the agent.
+   */
+  fetch?(attachment: Attachment, place: Place, signal: AbortSignal): Promise<Attachment>
+  /** Where the owner is told what concerns the whole installation; undefined where there is no such place (yet). */
+  ownerPlace?(): Place | undefined
   /** Answers the press itself (the spinning button), in a word or two or silently. A failure is of no interest. */
   answerPress?(press: Press, text: string): Promise<void>
 }
+
+/** How the person's message stands: waits, runs, was answered, failed. */
+export type Mark = 'seen' | 'working' | 'done' | 'failed'
 
 export type TransportState = 'connecting' | 'connected' | 'failed' | 'stopped'
 

@@ -1,4 +1,4 @@
-import type { StopReason, ToolStatus, TurnEvent, Usage } from './provider.ts'
+import type { PlanEntry, StopReason, ToolStatus, TurnEvent, Usage } from './provider.ts'
 
 /** A piece of a turn, in the order in which it came. */
 export type Part =
@@ -11,6 +11,20 @@ export type Part =
   | { readonly kind: 'notice'; readonly text: string }
   /** Shown letter by letter in a fixed width: a command, a diff. */
   | { readonly kind: 'code'; readonly text: string; readonly language?: string }
+  /** The agent's plan as it stands. */
+  | { readonly kind: 'plan'; readonly entries: readonly PlanEntry[] }
+  /** A file of this machine that the chat gets as a message of its own. It was there, and may be sent, when it was named. */
+  | {
+      readonly kind: 'file'
+      /** Absolute, links resolved. */
+      readonly path: string
+      readonly name: string
+      readonly mimeType: string
+      /** Bytes. */
+      readonly size: number
+    }
+  /** One small line at the end: what the turn used. */
+  | { readonly kind: 'footer'; readonly text: string }
 
 /** Something a person can press. Made and kept by the store; what it does is nobody's business but the gateway's. */
 export interface Choice {
@@ -50,6 +64,8 @@ export function fold(view: View, event: TurnEvent): View {
       return { ...view, parts: appendThinking(view.parts, event.delta ?? '') }
     case 'tool':
       return { ...view, parts: putTool(view.parts, event) }
+    case 'plan':
+      return { ...view, parts: putPlan(view.parts, event.entries) }
     case 'notice':
       return { ...view, parts: [...view.parts, { kind: 'notice', text: event.message }] }
     case 'turn.ended':
@@ -57,6 +73,7 @@ export function fold(view: View, event: TurnEvent): View {
     case 'session.started':
     case 'permission.requested':
     case 'permission.withdrawn':
+    case 'question.asked':
       return view
   }
 }
@@ -91,6 +108,13 @@ function putTool(
   return known
     ? parts.map((part) => (part.kind === 'tool' && part.id === id ? tool : part))
     : [...parts, tool]
+}
+
+/** There is one plan, where it was first shown. */
+function putPlan(parts: readonly Part[], entries: readonly PlanEntry[]): Part[] {
+  const plan: Part = { kind: 'plan', entries }
+  const known = parts.some(({ kind }) => kind === 'plan')
+  return known ? parts.map((part) => (part.kind === 'plan' ? plan : part)) : [...parts, plan]
 }
 
 function end(view: View, event: Extract<TurnEvent, { type: 'turn.ended' }>): View {

@@ -7,7 +7,7 @@ import { Outbox } from '../../src/core/outbox.ts'
 import type { Provider, Turn, TurnEvent } from '../../src/core/provider.ts'
 import type { Content, Intake, Operation, Transport } from '../../src/core/transport.ts'
 import { untilStored } from '../../src/core/until-stored.ts'
-import type { View } from '../../src/core/view.ts'
+import type { Part, View } from '../../src/core/view.ts'
 import { openDatabase } from '../../src/store/open.ts'
 import { SqliteStore } from '../../src/store/sqlite-store.ts'
 
@@ -66,9 +66,7 @@ export class PaperTransport implements Transport {
   }
 
   render(view: View): Content[] {
-    const text = view.parts
-      .map((part) => ('text' in part ? part.text : `[${part.title} ${part.status}]`))
-      .join('\n')
+    const text = view.parts.map((part) => lineOf(part)).join('\n')
     return text === '' ? [] : [{ text, choices: view.choices }]
   }
 
@@ -99,6 +97,23 @@ export class PaperTransport implements Transport {
   /** The token of the newest choice with this label. */
   token(label: string): string | undefined {
     return this.sheets.flatMap(({ choices }) => choices).findLast((choice) => choice.label === label)?.token
+  }
+}
+
+function lineOf(part: Part): string {
+  switch (part.kind) {
+    case 'tool':
+      return `[${part.title} ${part.status}]`
+    case 'plan':
+      return part.entries.map(({ text, status }) => `[${text} ${status}]`).join('')
+    case 'file':
+      return `[file ${part.name}]`
+    case 'text':
+    case 'thinking':
+    case 'notice':
+    case 'code':
+    case 'footer':
+      return part.text
   }
 }
 

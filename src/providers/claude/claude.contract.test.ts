@@ -79,6 +79,7 @@ async function stage(): Promise<ProviderStage> {
       place: { key, transport: 'test', chat: key },
       prompt,
       attachments: [],
+      strand: '',
       cwd,
       permissionMode: 'ask',
       ...more,

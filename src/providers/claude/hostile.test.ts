@@ -88,6 +88,7 @@ async function runOf(
       place: { key: 'a', transport: 'test', chat: 'a' },
       prompt: 'hello',
       attachments: [],
+      strand: '',
       cwd: home,
       permissionMode: 'ask',
     } as const

@@ -196,6 +196,8 @@ export class ClaudeSession {
       case 'tool':
       case 'notice':
       case 'permission.requested':
+      case 'plan':
+      case 'question.asked':
         return running.channel.put(heard)
     }
   }

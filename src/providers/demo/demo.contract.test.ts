@@ -30,6 +30,7 @@ async function stage(): Promise<ProviderStage> {
       place: { key, transport: 'paper', chat: key },
       prompt,
       attachments: [],
+      strand: '',
       cwd: home,
       permissionMode: 'ask',
       ...more,

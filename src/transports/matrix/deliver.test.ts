@@ -111,7 +111,7 @@ describe('what the bot says', missing === undefined ? {} : { skip: missing }, as
     const id = await owner.say(room, 'hello')
     await bot.messages(1)
     await bot.transport.typing?.(placeOf(room), true)
-    await bot.transport.markSeen?.(placeOf(room), id)
+    await bot.transport.mark?.(placeOf(room), id, 'seen')
     const filter = JSON.stringify({ room: { timeline: { limit: 0 } } })
     const sync = await owner.call<{
       rooms: { join: Record<string, { ephemeral: { events: readonly MatrixEvent[] } }> }
@@ -121,7 +121,7 @@ describe('what the bot says', missing === undefined ? {} : { skip: missing }, as
     assert.deepEqual(content('m.typing'), { user_ids: [bot.id] })
     assert.ok(JSON.stringify(content('m.receipt')).includes(bot.id))
     await bot.transport.typing?.(placeOf('!nowhere:hs.test'), true)
-    await bot.transport.markSeen?.(placeOf(room), '$nothing')
+    await bot.transport.mark?.(placeOf(room), '$nothing', 'seen')
   })
 })
 

@@ -1,4 +1,5 @@
 import type { Part, View } from '../../core/view.ts'
+import { planLines } from '../plan-lines.ts'
 import type { MatrixContent } from './deliver.ts'
 import { fenced } from './fence.ts'
 import { matrixHtml, onlyParagraph, plainHtml } from './html.ts'
@@ -44,7 +45,7 @@ export function render(view: View, fitted: Fit = fit): readonly MatrixContent[] 
   const drafts: Draft[] = []
   for (const [index, part] of view.parts.entries()) {
     const finished = view.state === 'ended' || index < view.parts.length - 1
-    addPart(drafts, part, finished, isOwnWord(view))
+    addPart(drafts, part, { finished, ended: view.state === 'ended', ownWord: isOwnWord(view) })
   }
   if (view.choices.length > 0) {
     // A question: as a notice, no phone would ring for it.
@@ -62,7 +63,15 @@ function isOwnWord({ state, stop }: View): boolean {
   return state === 'ended' && stop === undefined
 }
 
-function addPart(drafts: Draft[], part: Part, finished: boolean, ownWord: boolean): void {
+interface Standing {
+  /** The part does not grow any more. */
+  readonly finished: boolean
+  /** The turn is over. */
+  readonly ended: boolean
+  readonly ownWord: boolean
+}
+
+function addPart(drafts: Draft[], part: Part, { finished, ended, ownWord }: Standing): void {
   switch (part.kind) {
     case 'text':
       for (const stretch of stretches(part.text, finished)) {
@@ -78,6 +87,16 @@ function addPart(drafts: Draft[], part: Part, finished: boolean, ownWord: boolea
     case 'code':
       // What the words before it announce belongs to them.
       addNotice(drafts, { source: fenced(part.text.trimEnd(), part.language), markdown: true }, true)
+      return
+    case 'plan':
+      // It changes until the end, and what was posted here never does.
+      if (ended) addNotice(drafts, { source: planLines(part.entries), markdown: false }, false)
+      return
+    case 'file':
+      addNotice(drafts, { source: `📎 ${part.name}`, markdown: false }, false)
+      return
+    case 'footer':
+      addNotice(drafts, { source: part.text, markdown: false }, true)
       return
     case 'thinking':
     case 'tool':

@@ -10,6 +10,7 @@ import {
   FatalError,
   type Content,
   type Intake,
+  type Mark,
   type MessageRef,
   type Operation,
   type Transport,
@@ -258,7 +259,8 @@ export class MatrixTransport implements Transport {
     await this.#courtesy({ method: 'PUT', path: path`/rooms/${chat}/typing/${self}`, body })
   }
 
-  async markSeen({ chat }: Place, messageId: string): Promise<void> {
+  async mark({ chat }: Place, messageId: string, mark: Mark): Promise<void> {
+    if (mark !== 'seen') return
     await this.#courtesy({ method: 'POST', path: path`/rooms/${chat}/receipt/m.read/${messageId}`, body: {} })
   }
 

@@ -1,5 +1,6 @@
 import type { Content } from '../../core/transport.ts'
 import type { Part, View } from '../../core/view.ts'
+import { planLines } from '../plan-lines.ts'
 import { clean, isBlank, oneLine } from './clean-text.ts'
 import { join, plain, trim, whole, type Entity, type Formatted } from './formatted.ts'
 import { growingMarkdown } from './growing.ts'
@@ -99,6 +100,12 @@ function pieceOf(group: Group, growing: boolean, markdown: FormatText): Piece {
       return { kind: 'own', ...whole('Thinking …', { type: 'italic' }) }
     case 'notice':
       return { kind: 'own', ...trim(plain(clean(group.text))) }
+    case 'plan':
+      return { kind: 'own', ...trim(plain(clean(planLines(group.entries)))) }
+    case 'file':
+      return { kind: 'own', ...plain(`📎 ${oneLine(group.name, longestTitle)}`) }
+    case 'footer':
+      return { kind: 'own', ...whole(oneLine(group.text, longestTitle), { type: 'italic' }) }
     case 'code': {
       const text = clean(group.text).trimEnd()
       return {

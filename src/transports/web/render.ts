@@ -2,6 +2,7 @@ import { defaultSchema, type Schema } from 'hast-util-sanitize'
 import type { Content } from '../../core/transport.ts'
 import type { Part, View } from '../../core/view.ts'
 import { renderHtml } from '../html.ts'
+import { planLines } from '../plan-lines.ts'
 
 /** No images: a page on loopback must not tell another server that it was read. */
 const schema: Schema = {
@@ -32,5 +33,11 @@ function show(part: Part, growing: boolean): object[] {
       return [{ kind: 'notice', text: part.text }]
     case 'code':
       return [{ kind: 'code', text: part.text }]
+    case 'plan':
+      return [{ kind: 'notice', text: planLines(part.entries) }]
+    case 'file':
+      return [{ kind: 'notice', text: `📎 ${part.name}` }]
+    case 'footer':
+      return [{ kind: 'notice', text: part.text }]
   }
 }
