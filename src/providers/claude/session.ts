@@ -5,7 +5,7 @@ import type { PermissionAnswer, Turn, TurnEvent, Usage } from '../../core/provid
 import type { CliProcess } from '../cli-process.ts'
 import type { Line } from '../json-lines.ts'
 import { stillRunning, treeOf, type NotedProcess } from '../kill-tree.ts'
-import { Channel } from './channel.ts'
+import { Channel } from '../channel.ts'
 import { asked, TurnDecoder, type Heard } from './decode.ts'
 import { apiFailure, exitFailure, refusedResume, resultFailure } from './failure.ts'
 import { parseMessage, type PermissionQuestion, type Result } from './wire.ts'
