@@ -109,6 +109,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         heard: () => {
           line.heardAt = Date.now()
         },
+        commands,
       })
       transports.set(definition.name, line.transport)
     } catch (error) {

@@ -24,6 +24,8 @@ export interface TransportDeps extends AdapterDeps {
   report(report: TransportReport): void
   /** Something was heard from the network: a proof of life for `status`. */
   heard(): void
+  /** What people can call here, for the network's own menu. */
+  readonly commands?: readonly { readonly name: string; readonly summary: string }[]
 }
 
 export interface ProviderDeps extends AdapterDeps {

@@ -91,6 +91,108 @@ test('a final post whose answer was lost may appear twice, and only then the tra
   assert.deepEqual(events, ['doubtful', 'sent again', 'shown', 'delivered'])
 })
 
+test('a post whose answer was lost is looked for where the network can be asked, and not sent again', async () => {
+  for (const view of [ended('end'), working('a')]) {
+    const stage = setStage()
+    const asked: (readonly string[])[] = []
+    stage.transport.find = async ({ content }, others) => {
+      asked.push([...others])
+      return stage.transport.sheets.find(({ text }) => text === content['text'])?.ref
+    }
+    show(stage, ended('before'), 'turn/before')
+    await settled(stage)
+    failOnce(stage, 'unknown', 'after')
+    show(stage, view)
+    show(stage, ended('end'))
+    await settled(stage, 2)
+    assert.deepEqual(stage.transport.texts, ['before', 'end'])
+    assert.deepEqual(asked, [['ref-1-turn/before/0/p0']])
+  }
+})
+
+test('a post that was looked for and is not there is sent again; while nobody can say, it waits', async () => {
+  const stage = setStage()
+  let looks = 0
+  stage.transport.find = async () => {
+    looks += 1
+    if (looks < 3) throw new DeliveryError('unreachable', 'as planned')
+    return undefined
+  }
+  failOnce(stage, 'unknown', 'before')
+  show(stage, ended('end'))
+  await settled(stage)
+  assert.equal(looks, 3)
+  assert.deepEqual(stage.transport.texts, ['end'])
+})
+
+test('a notice that was withdrawn while nobody knew whether it was there is looked for and goes', async () => {
+  const stage = setStage()
+  stage.transport.find = async () => stage.transport.sheets[0]?.ref
+  failOnce(stage, 'unknown', 'after')
+  show(stage, noticeView('waiting'), 'queue/1')
+  await eventually(() => stage.transport.texts.length === 1)
+  stage.outbox.withdraw('queue/1', place)
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, [])
+})
+
+test('where the network shows drafts, a turn is not posted before it has ended', async () => {
+  const stage = setStage()
+  const drafts: unknown[] = []
+  stage.transport.preview = () => async (content) => void drafts.push(content['text'])
+  show(stage, working('a'))
+  await eventually(() => drafts.length === 1)
+  show(stage, working('a'))
+  show(stage, working('ab'))
+  await eventually(() => drafts.length === 2)
+  assert.deepEqual(stage.transport.texts, [])
+  show(stage, ended('abc'))
+  await settled(stage)
+  assert.deepEqual([drafts, stage.transport.texts], [['a', 'ab'], ['abc']])
+})
+
+test('a draft that the network turns down is posted instead', async () => {
+  const stage = setStage()
+  let offered = true
+  stage.transport.preview = () =>
+    offered
+      ? async () => {
+          offered = false
+          throw new Error('no drafts here')
+        }
+      : undefined
+  show(stage, working('a'))
+  await eventually(() => stage.transport.texts[0] === 'a')
+})
+
+test('a message of another kind takes the place of one, it is not edited into it', async () => {
+  const stage = setStage()
+  show(stage, working('a'))
+  await eventually(() => stage.transport.texts.length === 1)
+  const { render } = stage.transport
+  stage.transport.render = (view) => render(view).map((content) => ({ ...content, kind: 'file' }))
+  show(stage, ended('b'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['b'])
+  assert.deepEqual(
+    stage.transport.operations.map(({ type }) => type),
+    ['post', 'delete', 'post'],
+  )
+  assert.equal(new Set(stage.transport.operations.map(({ key }) => key)).size, 3)
+  assert.doesNotMatch(JSON.stringify(stage.store.trace('ref-2-turn/t/0/p1')), /sent again/)
+})
+
+test('where a chat takes no progress, nothing is shown before the end', async () => {
+  const stage = setStage()
+  Object.assign(stage.transport, { progressPaceMs: () => Infinity })
+  show(stage, working('a'))
+  await breathe()
+  assert.deepEqual(stage.transport.texts, [])
+  show(stage, ended('ab'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['ab'])
+})
+
 test('a progress post whose answer was lost is not sent again before the final view', async () => {
   const stage = setStage()
   failOnce(stage, 'unknown', 'after')

@@ -1,20 +1,19 @@
 import type { Log } from './define.ts'
 import type { Place } from './message.ts'
+import {
+  doubtfulPost,
+  nextStep,
+  operation,
+  type CallStep,
+  type PostStep,
+  type Publication,
+  type Shown,
+  type Step,
+} from './outbox-step.ts'
 import type { PostRow, Store } from './store.ts'
-import { DeliveryError, type Content, type Operation, type Transport } from './transport.ts'
-import type { View } from './view.ts'
+import { DeliveryError, type MessageRef, type Transport } from './transport.ts'
 
-/** Something that a chat should show: a turn as it goes on, an answer, a word of ductor's own. */
-export interface Publication {
-  /** Unique, and the same after a restart. */
-  readonly key: string
-  readonly place: Place
-  readonly view: View
-  /** A final view must come to be seen, whatever happens; one that is not may be overtaken by the next. */
-  readonly final: boolean
-  readonly turn?: string
-  readonly replyTo?: string
-}
+export type { Publication } from './outbox-step.ts'
 
 export interface OutboxDeps {
   readonly store: Store
@@ -25,18 +24,10 @@ export interface OutboxDeps {
   readonly now?: () => number
 }
 
-interface Shown {
-  publication: Publication
-  posts: PostRow[]
-  saved: boolean
-  /** Progress that met an unknown or refused call waits for the final view. */
-  blocked: boolean
-}
-
 interface Lane {
   readonly shown: Map<string, Shown>
   restUntil: number
-  nextProgressAt: number
+  lastProgressAt: number
   failures: number
   working: boolean
   /** Something was shown since the round began. */
@@ -145,7 +136,7 @@ export class Outbox {
     const lane: Lane = {
       shown: new Map(),
       restUntil: 0,
-      nextProgressAt: 0,
+      lastProgressAt: -Infinity,
       failures: 0,
       working: false,
       again: false,
@@ -204,15 +195,15 @@ export class Outbox {
     }
     const live = all.filter(({ publication, blocked }) => !publication.final && !blocked)
     for (const shown of live) {
-      const step = this.#step(shown)
+      const pace = this.#transport(shown)?.progressPaceMs?.(shown.publication.place, live.length) ?? 0
+      const step = pace === Infinity ? undefined : this.#step(shown)
       if (step === undefined) continue
-      const waitMs = lane.nextProgressAt - this.#now()
+      const waitMs = lane.lastProgressAt + pace - this.#now()
       if (waitMs > 0) return { waitMs }
       // The next round begins with another stream: none starves.
       lane.shown.delete(shown.publication.key)
       lane.shown.set(shown.publication.key, shown)
-      const pace = this.#transport(shown)?.progressPaceMs?.(shown.publication.place, live.length) ?? 0
-      lane.nextProgressAt = this.#now() + pace
+      lane.lastProgressAt = this.#now()
       return { shown, step }
     }
     return undefined
@@ -239,29 +230,27 @@ export class Outbox {
     return this.#deps.transports.get(publication.place.transport)
   }
 
-  /** The first difference between what is posted and what should be; undefined when they agree. */
   #step(shown: Shown): Step | undefined {
-    const wanted = this.#transport(shown)?.render(shown.publication.view)
-    if (wanted === undefined) return undefined
-    const known = new Map(shown.posts.map((post) => [post.index, post]))
-    for (const [index, content] of wanted.entries()) {
-      const post = known.get(index)
-      if (post?.ref === undefined) return { do: 'post', index, content, attempt: post?.attempt ?? 0 }
-      if (!same(post.content, content)) return { do: 'edit', index, content, post }
-    }
-    const extra = shown.posts.findLast(({ index }) => index >= wanted.length)
-    return extra === undefined ? undefined : { do: 'delete', index: extra.index, post: extra }
+    const transport = this.#transport(shown)
+    return transport === undefined ? undefined : nextStep(shown, transport)
   }
 
   async #call(lane: Lane, shown: Shown, step: Step): Promise<void> {
     const transport = this.#transport(shown)
     if (transport === undefined) return
-    if (step.do === 'delete' && step.post.ref === undefined)
-      return this.#keep(() => this.#forget(shown, step.index))
     const { publication } = shown
-    await this.#keep(() => this.#begin(shown, step, transport))
-    let ref: string
+    if (step.do === 'preview') {
+      shown.previewed = step.content
+      return step.preview(step.content, publication.key).catch(() => {
+        // The next one shows more.
+      })
+    }
+    let ref: MessageRef
     try {
+      if (step.do !== 'edit' && (await this.#found(shown, step.index, transport))) return
+      if (step.do === 'delete' && step.post.ref === undefined)
+        return await this.#keep(() => this.#forget(shown, step.index))
+      await this.#keep(() => this.#begin(shown, step, transport))
       ref = await transport.deliver(operation(publication, step), this.#closing.signal)
     } catch (error) {
       if (this.#closing.signal.aborted) return
@@ -271,19 +260,41 @@ export class Outbox {
     await this.#keep(() => this.#done(shown, publication, step, ref))
   }
 
+  /** Did a post whose fate was unknown arrive? Then it is known from now on, and need not be made again. */
+  async #found(shown: Shown, index: number, transport: Transport): Promise<boolean> {
+    const doubtful = doubtfulPost(shown, index)
+    if (doubtful === undefined || transport.dropsDoubles || transport.find === undefined) return false
+    const { publication } = shown
+    const post = operation(publication, { do: 'post', ...doubtful })
+    const others = this.#deps.store.refsInChatOf(publication.place.key)
+    const ref = await transport.find(post, others, this.#closing.signal).catch((error: unknown) => {
+      const failure = error instanceof DeliveryError ? error.failure : 'unknown'
+      // Whoever may not look may not post either, and is told so then.
+      if (failure === 'rejected') return undefined
+      throw failure === 'rate-limited' ? error : inDoubt(error)
+    })
+    if (ref === undefined) return false
+    await this.#keep(() =>
+      this.#deps.store.transaction(() => {
+        this.#write(shown, { ...doubtful, ref })
+        this.#note(shown, 'found', `as ${ref}: it had arrived`)
+      }),
+    )
+    return true
+  }
+
   #keep<T>(write: () => T): Promise<T> {
     return this.#deps.keep(write, this.#closing.signal)
   }
 
   /** What is about to be posted is written down first: after a crash it is known that it may be there. */
-  #begin(shown: Shown, step: Step, transport: Transport): void {
+  #begin(shown: Shown, step: CallStep, transport: Transport): void {
     if (step.do !== 'post') return
     const { publication } = shown
     this.#deps.store.transaction(() => {
       if (!shown.saved) this.#save(publication, 'live')
       shown.saved = true
-      const begun = shown.posts.some(({ index }) => index === step.index)
-      if (begun && !transport.dropsDoubles) {
+      if (doubtfulPost(shown, step.index) !== undefined && !transport.dropsDoubles) {
         this.#note(
           shown,
           'sent again',
@@ -295,7 +306,7 @@ export class Outbox {
   }
 
   /** `publication` is the one that was delivered; a newer one may have come meanwhile. */
-  #done(shown: Shown, publication: Publication, step: Step, ref: string): void {
+  #done(shown: Shown, publication: Publication, step: CallStep, ref: MessageRef): void {
     switch (step.do) {
       case 'post':
         this.#deps.store.transaction(() => {
@@ -319,18 +330,19 @@ export class Outbox {
         return
       }
       case 'delete':
-        this.#forget(shown, step.index)
+        if (step.anew) this.#postAnew(shown, step.post)
+        else this.#forget(shown, step.index)
     }
   }
 
-  #failed(lane: Lane, shown: Shown, step: Step, error: unknown): void {
+  #failed(lane: Lane, shown: Shown, step: CallStep, error: unknown): void {
     const { publication } = shown
     const failure = error instanceof DeliveryError ? error.failure : 'rejected'
     const message = error instanceof Error ? error.message : String(error)
-    this.#deps.log.warn(
-      { place: publication.place.key, turn: publication.turn, failure, reason: message, call: step.do },
-      'a delivery failed',
-    )
+    const facts = { place: publication.place.key, turn: publication.turn, failure, reason: message }
+    // To rest is the usual way of a busy chat.
+    if (failure === 'rate-limited') this.#deps.log.debug({ ...facts, call: step.do }, 'a delivery waits')
+    else this.#deps.log.warn({ ...facts, call: step.do }, 'a delivery failed')
     switch (failure) {
       case 'rate-limited': {
         const ms = error instanceof DeliveryError ? (error.retryAfterMs ?? 1000) : 1000
@@ -343,11 +355,13 @@ export class Outbox {
         return
       case 'unknown':
         this.#note(shown, 'doubtful', message)
-        shown.blocked = !publication.final
+        // Progress would rather go missing than come twice; unless it can be found out.
+        shown.blocked = !publication.final && this.#transport(shown)?.find === undefined
         this.#pause(lane)
         return
       case 'gone':
-        if (publication.final && step.do !== 'post') this.#postAnew(shown, step)
+        if (step.do === 'delete') this.#forget(shown, step.index)
+        else if (publication.final && step.do === 'edit') this.#postAnew(shown, step.post)
         else shown.blocked = true
         return
       case 'rejected':
@@ -357,16 +371,15 @@ export class Outbox {
   }
 
   /** The call was surely not carried out: its post is not doubtful. */
-  #unbegin(shown: Shown, step: Extract<Step, { do: 'post' }>): void {
+  #unbegin(shown: Shown, step: PostStep): void {
     if (this.#transport(shown)?.dropsDoubles === true) return
     const earlier = shown.posts.find(({ index }) => index === step.index)
     if (earlier?.ref === undefined) this.#forget(shown, step.index)
   }
 
-  #postAnew(shown: Shown, step: Exclude<Step, { do: 'post' }>): void {
-    if (step.do === 'delete') return this.#forget(shown, step.index)
-    const { ref: _gone, ...rest } = step.post
-    this.#write(shown, { ...rest, attempt: rest.attempt + 1 })
+  /** Another message is to take the place of this one, which is gone: under a key of its own. */
+  #postAnew(shown: Shown, { ref: _gone, ...post }: PostRow): void {
+    this.#write(shown, { ...post, attempt: post.attempt + 1, revision: -1 })
   }
 
   #bury(lane: Lane, shown: Shown, reason: string): void {
@@ -395,43 +408,6 @@ export class Outbox {
   }
 }
 
-type Step =
-  | {
-      readonly do: 'post'
-      readonly index: number
-      readonly content: Content
-      readonly attempt: number
-    }
-  | { readonly do: 'edit'; readonly index: number; readonly content: Content; readonly post: PostRow }
-  | { readonly do: 'delete'; readonly index: number; readonly post: PostRow }
-
-function operation(publication: Publication, step: Step): Operation {
-  const { place, key, replyTo, final } = publication
-  const name = `${key}/${step.index}`
-  switch (step.do) {
-    case 'post':
-      return {
-        type: 'post',
-        place,
-        content: step.content,
-        key: `${name}/p${step.attempt}`,
-        notify: step.index === 0 || final,
-        ...(replyTo === undefined || step.index > 0 ? {} : { replyTo }),
-      }
-    case 'edit':
-      // Progress edits are not written down, so a final edit needs a name that none of them can have had.
-      return {
-        type: 'edit',
-        place,
-        content: step.content,
-        ref: step.post.ref ?? '',
-        key: `${name}/${final ? 'f' : 'l'}${step.post.attempt}.${step.post.revision}`,
-      }
-    case 'delete':
-      return { type: 'delete', place, ref: step.post.ref ?? '', key: `${name}/d${step.post.attempt}` }
-  }
-}
-
 function laneKey({ transport, chat }: Place): string {
   return `${transport}\n${chat}`
 }
@@ -444,6 +420,9 @@ function replace(posts: readonly PostRow[], post: PostRow): PostRow[] {
   return [...posts.filter(({ index }) => index !== post.index), post].toSorted((a, b) => a.index - b.index)
 }
 
-function same(a: Content, b: Content): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b)
+/** Whatever went wrong while looking, the post stays in doubt. */
+function inDoubt(error: unknown): DeliveryError {
+  return new DeliveryError('unknown', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  })
 }

@@ -79,6 +79,7 @@ export interface PostRow {
   readonly ref?: MessageRef
   /** What it was last known to show. */
   readonly content: Content
+  /** Counts the edits; -1: not even its post was begun. */
   readonly revision: number
 }
 
@@ -137,6 +138,8 @@ export interface Store {
   posts(publication: string): readonly PostRow[]
   putPost(publication: string, post: PostRow): void
   removePost(publication: string, index: number): void
+  /** The newest messages of ours in the chat of this place, in whatever topic. */
+  refsInChatOf(place: string): ReadonlySet<MessageRef>
 
   note(subject: TraceSubject, event: string, detail?: string): void
 

@@ -36,7 +36,10 @@ export interface Source {
   listen(intake: Intake, signal: AbortSignal): Promise<void>
 }
 
-/** What one message holds, in the network's own terms. Opaque to core, comparable as JSON. */
+/**
+ * What one message holds, in the network's own terms. Opaque to core, comparable as JSON; but contents whose `kind`
+ * differs (a text, a file) cannot be edited into each other.
+ */
 export type Content = Readonly<Record<string, unknown>>
 
 /** One call that makes the chat more like the view. */
@@ -60,6 +63,8 @@ export type Operation =
       readonly ref: MessageRef
     }
   | { readonly type: 'delete'; readonly place: Place; readonly key: string; readonly ref: MessageRef }
+
+export type Post = Extract<Operation, { type: 'post' }>
 
 /**
  * How a call failed.
@@ -107,6 +112,16 @@ export interface Transport extends Source {
   render(view: View): readonly Content[]
   /** Makes one call; `delete` resolves with the ref it was given. Throws nothing but `DeliveryError`. */
   deliver(operation: Operation, signal: AbortSignal): Promise<MessageRef>
+  /**
+   * Looks for a post whose fate is unknown: its ref where it arrived, undefined where it is not there. For networks
+   * that do not drop doubles. `others`: our other messages in this chat. Throws nothing but `DeliveryError`.
+   */
+  find?(post: Post, others: ReadonlySet<MessageRef>, signal: AbortSignal): Promise<MessageRef | undefined>
+  /**
+   * How a running turn's last message can be shown here without being posted (a draft), or undefined where it has to
+   * be posted. What is shown so goes by itself when a message comes. A failure is of no interest: more is to follow.
+   */
+  preview?(place: Place): Preview | undefined
   /** Milliseconds between two showings of progress in this chat, when so many turns stream in it. Infinity: none. */
   progressPaceMs?(place: Place, streams: number): number
   /** Shows for a few seconds that the bot is at work. A failure is of no interest. */
@@ -124,6 +139,9 @@ export interface Transport extends Source {
   /** Answers the press itself (the spinning button), in a word or two or silently. A failure is of no interest. */
   answerPress?(press: Press, text: string): Promise<void>
 }
+
+/** Shows the content in the place of what was shown before with the same key. */
+export type Preview = (content: Content, key: string) => Promise<void>
 
 /** How the person's message stands: waits, runs, was answered, failed. */
 export type Mark = 'seen' | 'working' | 'done' | 'failed'

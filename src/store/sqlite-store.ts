@@ -275,6 +275,18 @@ export class SqliteStore implements Store {
     this.#run('delete from posts where publication = ? and number = ?', publication, index)
   }
 
+  refsInChatOf(place: string): ReadonlySet<string> {
+    const rows = this.#all(
+      postRow,
+      `select posts.* from posts
+         join publications p on p.key = posts.publication join conversations c on c.place = p.place
+         join conversations here on here.transport = c.transport and here.chat = c.chat
+        where here.place = ? and posts.ref is not null order by p.made_at desc limit 500`,
+      place,
+    )
+    return new Set(rows.flatMap(({ ref }) => ref ?? []))
+  }
+
   note({ seq, turn }: TraceSubject, event: string, detail?: string): void {
     this.#run(
       'insert into trace (seq, turn, at, event, detail) values (?, ?, ?, ?, ?)',

@@ -52,6 +52,9 @@ export class PaperTransport implements Transport {
   readonly dropsDoubles: boolean
   readonly sheets: Sheet[] = []
   readonly operations: Operation[] = []
+  find?: NonNullable<Transport['find']>
+  preview?: NonNullable<Transport['preview']>
+  render = renderPaper
   /** Called before each operation is carried out; may throw. */
   before: (operation: Operation) => void = () => {}
   /** Called after each operation was carried out, before it is answered; may throw. */
@@ -63,11 +66,6 @@ export class PaperTransport implements Transport {
 
   async listen(_intake: Intake, signal: AbortSignal): Promise<void> {
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
-  }
-
-  render(view: View): Content[] {
-    const text = view.parts.map((part) => lineOf(part)).join('\n')
-    return text === '' ? [] : [{ text, choices: view.choices }]
   }
 
   async deliver(operation: Operation): Promise<string> {
@@ -98,6 +96,11 @@ export class PaperTransport implements Transport {
   token(label: string): string | undefined {
     return this.sheets.flatMap(({ choices }) => choices).findLast((choice) => choice.label === label)?.token
   }
+}
+
+function renderPaper(view: View): Content[] {
+  const text = view.parts.map((part) => lineOf(part)).join('\n')
+  return text === '' ? [] : [{ text, choices: view.choices }]
 }
 
 function lineOf(part: Part): string {
