@@ -95,12 +95,12 @@ async function bare(): Promise<void> {
   for (let n = 0; n < rounds; n += 1) {
     const begun = performance.now()
     child.stdin.write(
-      `${JSON.stringify({ type: 'prompt', turn: String(n), text: `say: answer ${n}`, session: 'bare' })}\n`,
+      `${JSON.stringify({ type: 'prompt', turn: String(n), text: `say: answer ${n}`, attachments: [], permissionMode: 'ask' })}\n`,
     )
     for (;;) {
       const { value } = await lines.next()
       if (times.length === n && String(value).includes('"type":"text"')) times.push(performance.now() - begun)
-      if (String(value).includes('"end"')) break
+      if (String(value).includes('"turn.ended"')) break
     }
   }
   child.stdin.end()

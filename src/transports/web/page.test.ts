@@ -109,7 +109,7 @@ describe('the page in a real browser', { skip: skip ?? false }, () => {
   test('a question is answered by its button, once', async () => {
     await using stage = await begin()
     const { page } = stage
-    await write(page, 'ask: rm -rf ./build')
+    await write(page, 'permission: rm -rf ./build')
     await page.getByRole('button', { name: 'Allow', exact: true }).click()
     await page.getByText('You allowed').waitFor()
     await page.getByText('→ Allow').waitFor()
