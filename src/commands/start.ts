@@ -3,10 +3,13 @@ import type { Command } from '../core/command.ts'
 export const start: Command = {
   name: 'start',
   summary: 'say hello',
-  async run({ prefix, status }) {
-    return [
-      `Hello. I put ${status().provider} on your machine into this chat: write, and it works there and answers here.`,
-      `${prefix}help lists what else I understand.`,
-    ].join('\n')
+  group: 'ductor',
+  async run({ prefix, control }) {
+    return {
+      text: [
+        `Hello. I put ${control.status().provider} on your machine into this chat: write, and it works there and answers here.`,
+        `${prefix}help lists what else I understand.`,
+      ].join('\n'),
+    }
   },
 }

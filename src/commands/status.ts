@@ -1,18 +1,35 @@
-import type { Command } from '../core/command.ts'
+import type { Command, ConversationStatus } from '../core/command.ts'
 import { span } from '../lib/span.ts'
 
 export const status: Command = {
   name: 'status',
   summary: 'what runs, what waits, which session',
-  async run(call) {
-    const { provider, session, runningMs, queued, uptimeMs, warnings } = call.status()
+  group: 'conversation',
+  async run({ control }) {
+    const facts = control.status()
     return [
-      runningMs === undefined ? 'Nothing is running.' : `A turn has been running for ${span(runningMs)}.`,
-      `Waiting: ${queued}`,
-      `Provider: ${provider}`,
-      `Session: ${session ?? 'begins with your next message'}`,
-      `ductor has been up for ${span(uptimeMs)}.`,
-      ...warnings.map((warning) => `⚠ ${warning}`),
+      ...(facts.strand === '' ? [] : [`Session @${facts.strand}`]),
+      facts.runningMs === undefined
+        ? 'Nothing is running.'
+        : `A turn has been running for ${span(facts.runningMs)}.`,
+      ...(facts.asked > 0 ? [`Waiting for your answer: ${facts.asked}`] : []),
+      `Waiting: ${facts.queued}`,
+      `Provider: ${[facts.provider, facts.model, facts.effort].filter((one) => one !== undefined).join(', ')}`,
+      ...sessionLines(facts),
+      `ductor has been up for ${span(facts.uptimeMs)}.`,
+      ...facts.warnings.map((warning) => `⚠ ${warning}`),
     ].join('\n')
   },
+}
+
+function sessionLines({ session }: ConversationStatus): readonly string[] {
+  if (session === undefined) return ['Session: begins with your next message']
+  const { contextTokens: used, contextWindow: whole, costUsd, messages, beganAt, id } = session
+  return [
+    `Session: ${id}, ${messages} ${messages === 1 ? 'message' : 'messages'}, began ${span(Date.now() - beganAt)} ago`,
+    ...(costUsd > 0 ? [`Cost of this session: $${costUsd.toFixed(2)}`] : []),
+    ...(used !== undefined && whole !== undefined && whole > 0
+      ? [`Context: ${Math.round((100 * used) / whole)} % of ${whole} tokens used`]
+      : []),
+  ]
 }

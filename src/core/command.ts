@@ -1,6 +1,16 @@
 import type { Message } from './message.ts'
+import type { Offer } from './notices.ts'
+import type { ModelList, SessionSummary, Steered } from './provider.ts'
+import type { SessionRow, StrandRow, TraceLine } from './store.ts'
 
-/** What a chat command can do to the conversation that it was written in. */
+/** What a command answers: plain text, letters of a fixed width under it, things to press. */
+export interface CommandAnswer {
+  readonly text: string
+  readonly code?: string
+  readonly offers?: readonly Offer[]
+}
+
+/** What a command is called with. */
 export interface CommandCall {
   readonly message: Message
   /** What followed the command's name, trimmed. */
@@ -8,30 +18,89 @@ export interface CommandCall {
   readonly commands: readonly Command[]
   /** What the commands begin with here, the preferred first. */
   readonly prefix: string
-  /** Ends the running turn and drops what waits; tells only what is true afterwards. */
-  readonly stop: () => Promise<{ readonly stopped: boolean; readonly dropped: number }>
-  /** Forgets the agent's session: the next message begins a new one. */
-  readonly fresh: () => Promise<void>
-  readonly status: () => ConversationStatus
+  readonly control: Control
 }
 
 export interface ConversationStatus {
+  readonly strand: string
   readonly provider: string
-  readonly session: string | undefined
+  readonly model: string | undefined
+  readonly effort: string | undefined
+  readonly session: SessionRow | undefined
   /** Milliseconds since the running turn began. */
   readonly runningMs: number | undefined
+  /** Requests and questions that wait for an answer. */
+  readonly asked: number
   readonly queued: number
+  readonly workspace: string
   readonly uptimeMs: number
   readonly warnings: readonly string[]
 }
+
+export interface Stopped {
+  /** Turns that ran and have ended. */
+  readonly stopped: number
+  /** Messages that waited and will not be run. */
+  readonly dropped: number
+}
+
+/** What a chat command can do, in the place and for the session that it was written in. */
+export interface Control {
+  /** The session that the command concerns: `` (empty) is the main one. */
+  readonly strand: string
+  /** The names of the providers that there are, the preferred first. */
+  readonly providers: readonly string[]
+  /** Ends what runs and drops what waits, in this place or in one session of it; tells only what is true afterwards. */
+  stop(strand?: string): Promise<Stopped>
+  /** Ends the running turn softly. `stopped`: the provider cannot do that, and it was ended as `/stop` does. */
+  interrupt(): Promise<'interrupted' | 'stopped' | 'idle'>
+  /** Puts words into the running turn; where none runs they are run as a message. */
+  now(text: string): Promise<Steered | 'run'>
+  /** Forgets the session: the next message begins a new one. */
+  fresh(): Promise<void>
+  status(): ConversationStatus
+  /** What waits, in order. */
+  queue(): readonly { readonly seq: number; readonly text: string; readonly strand: string }[]
+  /** The parallel sessions of this place. */
+  strands(): readonly (StrandRow & { readonly running: boolean; readonly queued: number })[]
+  /** Runs a prompt in a parallel session, which it makes if need be. Throws `UserError`. */
+  run(strand: string, prompt: string): Promise<void>
+  /** Ends a parallel session. False: there is none of that name. */
+  endStrand(name: string): Promise<boolean>
+  /** The models of a provider, this conversation's if none is named. Undefined: it has no list. Throws `UserError`. */
+  models(provider?: string): Promise<ModelList | undefined>
+  /** This conversation's own choice; undefined takes it back. */
+  choose(choice: { provider?: string; model?: string; effort?: string }): Promise<void>
+  /** Sessions that were begun in the workspace, newest first. Undefined: the provider cannot tell. */
+  sessions(): Promise<readonly SessionSummary[] | undefined>
+  resume(session: string): Promise<void>
+  /** The command that goes on with this session in a terminal; undefined: none, or none yet. */
+  handoff(): Promise<string | undefined>
+  /** What the agent keeps in mind between sessions; undefined: nothing. */
+  memory(): Promise<string | undefined>
+  /** The life of the message that this command answers; empty where nothing is known of it. */
+  trace(messageId: string): readonly TraceLine[]
+  /** The last lines of the log, oldest first. */
+  diagnose(): Promise<{ readonly facts: readonly string[]; readonly log: readonly string[] }>
+  /** Ends ductor in good order and starts it again. False: it cannot. */
+  restart(): Promise<boolean>
+}
+
+/** The headings that help puts the commands under, in this order. */
+export type CommandGroup = 'conversation' | 'agent' | 'ductor'
 
 /** A chat command: the same on every transport. Help and menus are made from these facts. */
 export interface Command {
   readonly name: string
   readonly aliases?: readonly string[]
   readonly summary: string
-  /** Resolves with what to answer, in plain text. */
-  run(call: CommandCall): Promise<string>
+  readonly group: CommandGroup
+  /** How it is called beyond its name: `NAME PROMPT`. */
+  readonly usage?: string
+  /** `owner`: only in a private chat, or by those who may talk everywhere; for what concerns the whole installation. */
+  readonly needs?: 'owner'
+  /** Throws `UserError`: its sentence is the answer. */
+  run(call: CommandCall): Promise<string | CommandAnswer>
 }
 
 /** The command that `text` calls, if it is one of `commands`; anything else is a prompt. */

@@ -1,68 +1,86 @@
 import { randomUUID } from 'node:crypto'
-import type { Log } from './define.ts'
-import type { Message, Place } from './message.ts'
-import type { Notices } from './notices.ts'
-import type { Outbox } from './outbox.ts'
-import type { PermissionAnswer, PermissionMode, Provider, StopReason, Turn, TurnEvent } from './provider.ts'
-import type { InboxRow, Store } from './store.ts'
+import type { Agent } from './agent.ts'
+import { answerOf, footerOf } from './answer.ts'
+import { bring, type BringDeps } from './attachments.ts'
+import { burst, mostOfBurst } from './burst.ts'
+import { expired } from './freshness.ts'
+import { gist } from './gist.ts'
+import type { Attachment, Message, Place } from './message.ts'
+import { promptOf, together, type Brought } from './prompt.ts'
+import type { Provider, Steered, StopReason, Turn, UnpromptedTurn } from './provider.ts'
+import { RunningTurn, turnKey, type RunningTurnDeps } from './running-turn.ts'
+import type { InboxRow, StrandRow } from './store.ts'
 import type { Transport } from './transport.ts'
-import { emptyView, fold, type View } from './view.ts'
+import type { Part, View } from './view.ts'
 
-/** How an agent answers: on which CLI, where, with what leave. */
-export interface Agent {
-  readonly provider: Provider
-  readonly providerName: string
-  /** Absolute path of the folder that the CLI works in. */
-  readonly workspace: string
-  readonly model?: string
-  readonly permissionMode: PermissionMode
-}
-
-export interface ConversationDeps {
-  readonly store: Store
-  readonly outbox: Outbox
-  readonly notices: Notices
+export interface ConversationDeps extends RunningTurnDeps {
   readonly agent: Agent
   readonly transport: Transport | undefined
-  readonly log: Log
   readonly now: () => number
-  /** Writes until the disk takes it. */
-  readonly keep: <T>(write: () => T) => Promise<T>
 }
 
-interface RunningTurn {
-  readonly id: string
-  readonly startedAt: number
-  readonly abort: AbortController
-  readonly ended: Promise<void>
-  /** Permission requests that wait for an answer. */
-  readonly asked: Set<string>
+/** What a person chose for a conversation, over what the agent's settings say. */
+export interface Choices {
+  readonly providerName: string
+  readonly provider: Provider
+  readonly model?: string
+  readonly effort?: string
 }
 
 const typingEveryMs = 4000
 
-/** One place: its turns, one at a time, in the order in which their messages came. */
+/** One session of a place (its strand): its turns, one at a time, in the order in which their messages came. */
 export class Conversation {
-  readonly #place: Place
+  readonly place: Place
+  readonly strand: string
   readonly #deps: ConversationDeps
   #running: RunningTurn | undefined
   #drained: Promise<void> = Promise.resolve()
+  /** Until the last turn that was begun has ended. */
+  #last: Promise<void> = Promise.resolve()
   #working = false
   /** Something may have come since the round began. */
   #again = false
   #closing = false
+  #rest: NodeJS.Timeout | undefined
 
-  constructor(place: Place, deps: ConversationDeps) {
-    this.#place = place
+  constructor(place: Place, strand: string, deps: ConversationDeps) {
+    this.place = place
+    this.strand = strand
     this.#deps = deps
   }
 
+  /** Something runs, or is about to. */
   get busy(): boolean {
-    return this.#working
+    return this.#working || this.#running !== undefined
   }
 
-  get runningSince(): number | undefined {
-    return this.#running?.startedAt
+  get running(): RunningTurn | undefined {
+    return this.#running
+  }
+
+  /** Nobody would miss it: it can be made again at any time. */
+  get idle(): boolean {
+    return !this.busy && this.#rest === undefined
+  }
+
+  get choices(): Choices {
+    const { agent, store } = this.#deps
+    const settings = agent.settings()
+    const row = store.strand(this.place.key, this.strand)
+    const chosen = row?.provider === undefined ? undefined : agent.providers.get(row.provider)
+    const providerName = chosen === undefined ? settings.provider : (row?.provider ?? settings.provider)
+    const provider = agent.providers.get(providerName)
+    if (provider === undefined) throw new Error(`the agent has no provider ${providerName}`)
+    const usual = providerName === settings.provider
+    const model = row?.model ?? (usual ? settings.model : undefined)
+    const effort = row?.effort ?? (usual ? settings.effort : undefined)
+    return {
+      providerName,
+      provider,
+      ...(model === undefined ? {} : { model }),
+      ...(effort === undefined ? {} : { effort }),
+    }
   }
 
   /** There may be something to do. */
@@ -77,23 +95,44 @@ export class Conversation {
   async stop(): Promise<boolean> {
     const running = this.#running
     if (running === undefined) return false
-    running.abort.abort()
-    await running.ended
+    await running.stop()
     return true
   }
 
-  /** False: that request waits for no answer any more. */
-  answer(turn: string, request: string, answer: PermissionAnswer): boolean {
-    if (this.#running?.id !== turn || !this.#running.asked.delete(request)) return false
-    return this.#deps.agent.provider.answer?.(turn, request, answer) ?? false
+  /** Puts a message into the running turn. */
+  async steer(message: Message): Promise<Steered> {
+    const running = this.#running
+    if (running === undefined) return 'over'
+    const brought = await bring(message, this.place, this.#bringing(), running.abort.signal)
+    return running.steer(promptOf(message, brought), filesOf(brought))
+  }
+
+  /** A turn that the agent began by itself: it is shown like any other, and the next one waits for it. */
+  hearUnprompted({ id, events, stop }: UnpromptedTurn): void {
+    if (this.#closing) return stop()
+    void this.#alone(() => this.#followUnprompted(id, events, stop)).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, place: this.place.key }, 'a turn of its own accord stumbled')
+    })
   }
 
   /** Begins no other turn; lets the running one end for so long, then leaves it to the next start. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true
+    clearTimeout(this.#rest)
     const limit = setTimeout(() => this.#running?.abort.abort(), graceMs)
     await this.#drained
+    await this.#last
     clearTimeout(limit)
+  }
+
+  /** One turn at a time, in the order in which they were begun. */
+  #alone<T>(run: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(run)
+    this.#last = mine.then(
+      () => {},
+      () => {},
+    )
+    return mine
   }
 
   async #untilQuiet(): Promise<void> {
@@ -103,169 +142,275 @@ export class Conversation {
       try {
         await this.#drain()
       } catch (error) {
-        this.#deps.log.error({ err: error, place: this.#place.key }, 'a conversation stumbled')
+        this.#deps.log.error({ err: error, place: this.place.key }, 'a conversation stumbled')
       }
     }
     this.#working = false
   }
 
   async #drain(): Promise<void> {
-    while (!this.#closing) {
-      const row = this.#deps.store.nextQueued(this.#place.key)
-      if (row?.inbound.kind !== 'message') return
-      await this.#run(row, row.inbound)
+    clearTimeout(this.#rest)
+    this.#rest = undefined
+    while (!this.#closing) if (!(await this.#alone(() => this.#next()))) return
+  }
+
+  /** Runs what is at the head of the queue. False: there is nothing to run now. */
+  async #next(): Promise<boolean> {
+    if (this.#closing) return false
+    const queue = this.#deps.store.nextQueued(this.place.key, this.strand, mostOfBurst + 1)
+    const { rows, waitMs } = burst(queue, this.#deps.now())
+    if (rows.length === 0) return false
+    if (waitMs > 0) {
+      this.#rest = setTimeout(() => {
+        this.#rest = undefined
+        this.wake()
+      }, waitMs)
+      return false
+    }
+    await this.#attempt(rows)
+    return true
+  }
+
+  /** A message that ductor itself cannot carry out is set aside after its last attempt, and the next one has its turn. */
+  async #attempt(rows: readonly InboxRow[]): Promise<void> {
+    const { store, keep, log, notices } = this.#deps
+    const [first] = rows
+    if (first === undefined) return
+    const attempts = await keep(() =>
+      store.transaction(() => Math.max(...rows.map(({ seq }) => store.countAttempt(seq)))),
+    )
+    try {
+      if (attempts > mostAttempts) throw new Error('ductor ended each time that it was begun')
+      await this.#run(rows)
+    } catch (error) {
+      log.error({ err: error, place: this.place.key, attempts }, 'a turn could not be begun')
+      if (attempts < mostAttempts) return
+      await keep(() =>
+        store.transaction(() => {
+          for (const { seq } of rows) {
+            store.setInboxState(seq, 'dead')
+            store.note({ seq }, 'set aside', `after ${attempts} attempts`)
+            notices.withdraw(queueKey(seq), this.place)
+          }
+          notices.say({
+            key: `dead/${first.seq}`,
+            place: this.place,
+            text: 'A message could not be carried out, however often ductor tried, and was set aside. The log says why.',
+          })
+        }),
+      )
     }
   }
 
-  async #run(row: InboxRow, message: Message): Promise<void> {
-    const { store, keep, now, agent } = this.#deps
+  async #run(rows: readonly InboxRow[]): Promise<void> {
+    const { store, keep, now } = this.#deps
+    const message = together(rows.flatMap(({ inbound }) => (inbound.kind === 'message' ? [inbound] : [])))
+    if (message === undefined) return
+    const choices = this.choices
     const id = randomUUID()
     const startedAt = now()
+    const over = this.#sessionOver(choices.providerName)
     await keep(() =>
       store.transaction(() => {
-        store.startTurn({ id, place: this.#place, provider: agent.providerName, startedAt })
-        store.setInboxState(row.seq, 'running', id)
-        store.note({ seq: row.seq, turn: id }, 'turn started', `${agent.providerName}, turn ${id}`)
-        this.#deps.notices.withdraw(queueKey(row.seq), this.#place)
-      }),
-    )
-    const { promise: ended, resolve } = Promise.withResolvers<void>()
-    const running: RunningTurn = { id, startedAt, abort: new AbortController(), ended, asked: new Set() }
-    this.#running = running
-    const typing = this.#showTyping()
-    try {
-      const view = await this.#follow(running, message)
-      if (this.#closing && view.stop === 'cancelled') return
-      await this.#end(running, row, message, view)
-    } finally {
-      clearInterval(typing)
-      void this.#deps.transport?.typing?.(this.#place, false).catch(() => {
-        // Typing goes by itself after some seconds.
-      })
-      this.#running = undefined
-      resolve()
-    }
-  }
-
-  /** Runs the turn and shows it as it goes; resolves with the last view. */
-  async #follow(running: RunningTurn, message: Message): Promise<View> {
-    const { agent, log } = this.#deps
-    let view = emptyView
-    let spoke = false
-    try {
-      for await (const event of agent.provider.run(this.#turn(running.id, message), running.abort.signal)) {
-        if (matters(event)) await this.#deps.keep(() => this.#meet(running, event))
-        const before = view
-        view = fold(view, event)
-        if (view.state === 'ended') continue
-        if (!spoke && event.type === 'text') {
-          spoke = true
-          await this.#deps.keep(() => this.#deps.store.note({ turn: running.id }, 'first output'))
+        const { place, strand } = this
+        store.startTurn({ id, place, strand, provider: choices.providerName, startedAt })
+        if (over !== undefined) store.setSession(place, strand, choices.providerName, undefined)
+        for (const { seq } of rows) {
+          store.setInboxState(seq, 'running', id)
+          store.note({ seq }, 'turn started', `${choices.providerName}, turn ${id}`)
+          this.#deps.notices.withdraw(queueKey(seq), place)
         }
-        if (view !== before) this.#show(running.id, view, message, false)
-      }
-    } catch (error) {
-      log.error({ err: error, turn: running.id, place: this.#place.key }, 'a provider threw')
-      const wrong = 'ductor itself failed in this turn; the log says more. Your message was not run again.'
-      view = fold(view, { type: 'turn.ended', stop: 'failed', error: wrong })
-    }
-    if (view.state === 'ended') return view
-    const error = 'The agent ended without a word about how it ended.'
-    return fold(view, { type: 'turn.ended', stop: 'failed', error })
-  }
-
-  #turn(id: string, message: Message): Turn {
-    const { agent, store } = this.#deps
-    const resume = store.session(this.#place.key, agent.providerName)
-    return {
-      id,
-      place: this.#place,
-      strand: '',
-      prompt: message.text,
-      attachments: message.attachments ?? [],
-      cwd: agent.workspace,
-      permissionMode: agent.permissionMode,
-      ...(resume === undefined ? {} : { resume }),
-      ...(agent.model === undefined ? {} : { model: agent.model }),
-    }
-  }
-
-  /** What an event means beyond what is seen of it. */
-  #meet(running: RunningTurn, event: TurnEvent): void {
-    const { store, notices, agent } = this.#deps
-    switch (event.type) {
-      case 'session.started':
-        store.setSession(this.#place.key, agent.providerName, event.sessionId)
-        return
-      case 'permission.requested': {
-        running.asked.add(event.id)
-        const permit = { do: 'permit', turn: running.id, request: event.id } as const
-        notices.say({
-          key: askKey(running.id, event.id),
-          place: this.#place,
-          turn: running.id,
-          text: event.title,
-          code: event.detail,
-          offers: [
-            { label: 'Allow', style: 'primary', action: { ...permit, allow: true, remember: false } },
-            { label: 'Allow for this session', action: { ...permit, allow: true, remember: true } },
-            { label: 'Deny', style: 'danger', action: { ...permit, allow: false, remember: false } },
-          ],
-        })
-        return
-      }
-      case 'permission.withdrawn':
-        if (running.asked.delete(event.id)) notices.close(askKey(running.id, event.id), 'not needed any more')
-        return
-      case 'text':
-      case 'text.reset':
-      case 'thinking':
-      case 'tool':
-      case 'plan':
-      case 'question.asked':
-      case 'notice':
-      case 'turn.ended':
-    }
-  }
-
-  async #end(running: RunningTurn, row: InboxRow, message: Message, view: View): Promise<void> {
-    const { store, notices, keep } = this.#deps
-    const shown = view.parts.length > 0 ? view : { ...view, parts: [silence(view.stop)] }
-    await keep(() =>
-      store.transaction(() => {
-        for (const request of running.asked) notices.close(askKey(running.id, request), 'the turn has ended')
-        store.endTurn(running.id, view.stop ?? 'failed')
-        store.setInboxState(row.seq, 'done')
-        store.note({ turn: running.id }, 'turn ended', view.stop)
-        this.#show(running.id, shown, message, true)
       }),
     )
+    const running = this.#begin(id, startedAt, choices, message, preface(this.strand, over))
+    try {
+      this.#mark(message, 'working')
+      const view = await this.#follow(running, choices, message)
+      if (this.#closing && view.stop === 'cancelled') return
+      await this.#end(running, choices, view)
+      this.#mark(message, view.stop === 'failed' ? 'failed' : 'done')
+    } finally {
+      this.#over(running)
+    }
   }
 
-  #show(turn: string, view: View, { messageId, group }: Message, final: boolean): void {
-    this.#deps.outbox.show({
-      key: turnKey(turn),
-      place: this.#place,
-      view,
-      final,
-      turn,
-      ...(group ? { replyTo: messageId } : {}),
+  #begin(
+    id: string,
+    startedAt: number,
+    { provider, providerName }: Choices,
+    message: Message | undefined,
+    before: readonly Part[],
+  ): RunningTurn {
+    const facts = {
+      id,
+      place: this.place,
+      strand: this.strand,
+      provider,
+      providerName,
+      startedAt,
+      permissionTimeoutMs: this.#deps.agent.settings().permissionTimeoutMs,
+      preface: before,
+      ...(message?.group === true ? { replyTo: message.messageId } : {}),
+    }
+    const running = new RunningTurn(facts, this.#deps)
+    this.#running = running
+    this.#showTyping(running)
+    return running
+  }
+
+  #over(running: RunningTurn): void {
+    if (this.#running === running) this.#running = undefined
+    running.resolveEnded()
+    void this.#deps.transport?.typing?.(this.place, false).catch(() => {
+      // Typing goes by itself after some seconds.
     })
   }
 
-  #showTyping(): NodeJS.Timeout {
+  async #follow(running: RunningTurn, choices: Choices, message: Message): Promise<View> {
+    const { signal } = running.abort
+    const brought = await bring(message, this.place, this.#bringing(), signal)
+    for (const { attachment, missing, unheard } of brought) {
+      const wrong = missing ?? unheard
+      if (wrong !== undefined) running.say(`${gist(attachment.name, 60)}: ${wrong}`)
+    }
+    if (signal.aborted) return running.follow(cancelled())
+    const turn = await this.#turn(running.id, choices, message, brought)
+    return running.follow(choices.provider.run(turn, signal))
+  }
+
+  #bringing(): BringDeps {
+    const { transport, agent, log } = this.#deps
+    return {
+      log,
+      ...(transport?.fetch === undefined ? {} : { fetch: transport.fetch.bind(transport) }),
+      ...(agent.transcribe === undefined ? {} : { transcribe: agent.transcribe }),
+    }
+  }
+
+  async #turn(
+    id: string,
+    { providerName, model, effort }: Choices,
+    message: Message,
+    brought: readonly Brought[],
+  ): Promise<Turn> {
+    const { agent, store } = this.#deps
+    const resume = store.session(this.place.key, this.strand, providerName)?.id
+    const instructions = resume === undefined ? await agent.instructions?.() : undefined
+    return {
+      id,
+      place: this.place,
+      strand: this.strand,
+      prompt: promptOf(message, brought),
+      attachments: filesOf(brought),
+      cwd: agent.workspace,
+      permissionMode: agent.settings().permissionMode,
+      ...(resume === undefined ? {} : { resume }),
+      ...(instructions === undefined ? {} : { instructions }),
+      ...(model === undefined ? {} : { model }),
+      ...(effort === undefined ? {} : { effort }),
+    }
+  }
+
+  /** Why the session is not gone on with, if it is not. */
+  #sessionOver(providerName: string): string | undefined {
+    const { store, agent, now } = this.#deps
+    const session = store.session(this.place.key, this.strand, providerName)
+    return session === undefined ? undefined : expired(session, agent.settings().expiry, now())
+  }
+
+  async #end(running: RunningTurn, choices: Choices, ended: View): Promise<void> {
+    const { store, notices, keep, agent, now } = this.#deps
+    const settings = agent.settings()
+    const { view, buttons } = await answerOf(ended, {
+      access: settings.fileAccess,
+      workspace: agent.workspace,
+    })
+    const parts = view.parts.some(({ kind }) => kind !== 'notice' || view.stop === 'failed')
+      ? [...view.parts]
+      : [...view.parts, silence(view.stop)]
+    if (settings.footer && view.usage !== undefined) {
+      const model = choices.model ?? choices.providerName
+      parts.push({ kind: 'footer', text: footerOf(view.usage, { model, ms: now() - running.startedAt }) })
+    }
+    await keep(() =>
+      store.transaction(() => {
+        const key = turnKey(running.id)
+        const offered = buttons.map((label) =>
+          notices.offer(key, this.place, {
+            label,
+            action: { do: 'prompt', text: label, strand: this.strand },
+          }),
+        )
+        store.endTurn(running.id, view.stop ?? 'failed')
+        store.useSession(this.place.key, this.strand, choices.providerName, view.usage ?? {})
+        for (const { seq } of store.inboundsOfTurn(running.id)) store.setInboxState(seq, 'done')
+        store.note({ turn: running.id }, 'turn ended', view.stop)
+        running.conclude({ ...view, parts, choices: offered })
+      }),
+    )
+  }
+
+  async #followUnprompted(
+    id: string,
+    events: UnpromptedTurn['events'],
+    stop: UnpromptedTurn['stop'],
+  ): Promise<void> {
+    const { store, keep, now } = this.#deps
+    const choices = this.choices
+    const startedAt = now()
+    await keep(() =>
+      store.transaction(() => {
+        const { place, strand } = this
+        store.startTurn({ id, place, strand, provider: choices.providerName, startedAt })
+        store.note({ turn: id }, 'turn started', `${choices.providerName}, by itself, turn ${id}`)
+      }),
+    )
+    const running = this.#begin(id, startedAt, choices, undefined, preface(this.strand, undefined))
+    running.abort.signal.addEventListener('abort', stop, { once: true })
+    try {
+      const view = await running.follow(events)
+      if (this.#closing && view.stop === 'cancelled') return
+      await this.#end(running, choices, view)
+    } finally {
+      this.#over(running)
+      this.wake()
+    }
+  }
+
+  #mark(message: Message, how: 'working' | 'done' | 'failed'): void {
+    void this.#deps.transport?.mark?.(this.place, message.messageId, how).catch(() => {
+      // A courtesy.
+    })
+  }
+
+  #showTyping(running: RunningTurn): void {
     const show = () =>
-      void this.#deps.transport?.typing?.(this.#place, true).catch(() => {
+      void this.#deps.transport?.typing?.(this.place, true).catch(() => {
         // A courtesy: the next one comes in a few seconds.
       })
     show()
-    return setInterval(show, typingEveryMs).unref()
+    const timer = setInterval(show, typingEveryMs).unref()
+    void running.ended.then(() => clearInterval(timer))
   }
 }
 
-/** Does the event change more than what is seen? */
-function matters({ type }: TurnEvent): boolean {
-  return type === 'session.started' || type === 'permission.requested' || type === 'permission.withdrawn'
+const mostAttempts = 3
+
+/** What stands before the answer: whose it is, and that an earlier session is over. */
+function preface(strand: string, over: string | undefined): readonly Part[] {
+  const parts: Part[] = []
+  if (strand !== '') parts.push({ kind: 'notice', text: `@${strand}` })
+  if (over !== undefined)
+    parts.push({ kind: 'notice', text: `A new conversation begins: ${over}. /resume lists the earlier ones.` })
+  return parts
+}
+
+function filesOf(brought: readonly Brought[]): readonly Attachment[] {
+  return brought.flatMap(({ attachment }) => (attachment.path === undefined ? [] : [attachment]))
+}
+
+async function* cancelled() {
+  yield { type: 'turn.ended' as const, stop: 'cancelled' as const }
 }
 
 /** What is said where a turn ended and left nothing to see. */
@@ -273,6 +418,4 @@ function silence(stop: StopReason | undefined): View['parts'][number] {
   return { kind: 'notice', text: stop === 'cancelled' ? 'Stopped.' : 'The agent finished without an answer.' }
 }
 
-export const turnKey = (turn: string) => `turn/${turn}`
 export const queueKey = (seq: number) => `queue/${seq}`
-export const askKey = (turn: string, request: string) => `ask/${turn}/${request}`

@@ -1,6 +1,8 @@
+import type { Agent } from './agent.ts'
+import type { Conversation } from './conversation.ts'
+import type { Log } from './define.ts'
 import type { Message, Place } from './message.ts'
 import type { Notices } from './notices.ts'
-import type { PermissionAnswer } from './provider.ts'
 import type { Store } from './store.ts'
 import type { Transport } from './transport.ts'
 
@@ -9,16 +11,18 @@ export interface Flow {
   readonly store: Store
   readonly notices: Notices
   readonly transports: ReadonlyMap<string, Transport>
-  readonly providerName: string
+  readonly agent: Agent
+  readonly log: Log
   /** Older messages are not run without asking. */
   readonly backlogMaxAgeMs: number
   now(): number
   /** Writes until the disk takes it. */
   keep<T>(write: () => T): Promise<T>
+  conversation(place: Place, strand: string): Conversation
+  /** Those of the place that are there now, the main one first. */
+  conversations(place: Place): readonly Conversation[]
   /** Puts an event of our own in the queue, as if the person had written it. Call within a transaction. */
-  enqueue(message: Message): void
-  /** Looks for something to run in this place, when the transaction that is under way has been committed. */
-  wakeSoon(place: Place): void
-  /** False: that request waits for no answer any more. */
-  permit(place: Place, turn: string, request: string, answer: PermissionAnswer): boolean
+  enqueue(message: Message, strand: string): void
+  /** Looks for something to run, when the transaction that is under way has been committed. */
+  wakeSoon(place: Place, strand: string): void
 }

@@ -1,15 +1,16 @@
-import { authorise } from './authorise.ts'
-import { parseCommand, type Command, type ConversationStatus } from './command.ts'
-import { Conversation, queueKey, type Agent } from './conversation.ts'
+import type { Agent } from './agent.ts'
+import { Admission, type Errand } from './admission.ts'
+import type { Command } from './command.ts'
+import { carryOut } from './carry-out.ts'
+import { Conversation } from './conversation.ts'
 import type { Log } from './define.ts'
 import type { Flow } from './flow.ts'
-import type { Edit, Inbound, Message, Place, Press, Redaction } from './message.ts'
+import type { Message, Place } from './message.ts'
 import { Notices } from './notices.ts'
 import type { Outbox } from './outbox.ts'
-import type { PermissionAnswer } from './provider.ts'
-import { pressed } from './press.ts'
+import type { Installation } from './place-control.ts'
+import type { UnpromptedTurn } from './provider.ts'
 import { recover } from './recover.ts'
-import { askAboutStale } from './stale.ts'
 import type { Store } from './store.ts'
 import type { Intake, Transport } from './transport.ts'
 import { untilStored } from './until-stored.ts'
@@ -23,26 +24,30 @@ export interface GatewayDeps {
   readonly log: Log
   /** Older messages are not run without asking. */
   readonly backlogMaxAgeMs: number
-  /** What a person should know about this installation, for `/status`. */
-  readonly warnings: readonly string[]
+  /** What commands need of the whole installation, beyond what the gateway itself knows. */
+  readonly installation: Omit<Installation, 'uptimeMs'>
   readonly now?: () => number
 }
 
-/** What is left to do when an event has been stored. */
-type Errand = () => Promise<void> | void
+/** Idle conversations beyond so many are forgotten; all that counts of them is in the store. */
+const mostIdle = 1000
 
 /** The flow: what is heard is stored, judged, queued, run, and shown. */
 export class Gateway implements Flow {
   readonly store: Store
   readonly notices: Notices
   readonly transports: ReadonlyMap<string, Transport>
-  readonly providerName: string
+  readonly agent: Agent
+  readonly log: Log
   readonly backlogMaxAgeMs: number
   readonly #deps: GatewayDeps
-  readonly #conversations = new Map<string, Conversation>()
-  readonly #startedAt: number
+  readonly #admission: Admission
+  readonly #installation: Installation
+  /** By place, then by strand. */
+  readonly #conversations = new Map<string, Map<string, Conversation>>()
   /** Commands and presses of a place run one after another, and before what was written after them. */
   readonly #errands = new Map<string, Promise<void>>()
+  readonly #startedAt: number
   #trouble: string | undefined
   #closing = false
 
@@ -50,18 +55,21 @@ export class Gateway implements Flow {
     this.#deps = deps
     this.store = deps.store
     this.transports = deps.transports
-    this.providerName = deps.agent.providerName
+    this.agent = deps.agent
+    this.log = deps.log
     this.backlogMaxAgeMs = deps.backlogMaxAgeMs
     this.#startedAt = this.now()
     this.notices = new Notices(deps.store, deps.outbox, () => this.now())
+    this.#admission = new Admission(this, deps.commands, (seq) => this.#carryOut(seq))
+    const warnings = () => {
+      const all = deps.installation.warnings()
+      return this.#trouble === undefined ? all : [this.#trouble, ...all]
+    }
+    this.#installation = { ...deps.installation, warnings, uptimeMs: () => this.now() - this.#startedAt }
   }
 
   now(): number {
     return this.#deps.now?.() ?? Date.now()
-  }
-
-  permit(place: Place, turn: string, request: string, answer: PermissionAnswer): boolean {
-    return this.conversation(place).answer(turn, request, answer)
   }
 
   /** Why the store cannot be written, while it cannot. */
@@ -70,23 +78,22 @@ export class Gateway implements Flow {
   }
 
   counts(): { running: number; queued: number } {
-    const running = [...this.#conversations.values()].filter(
-      ({ runningSince }) => runningSince !== undefined,
-    ).length
-    return { running, queued: this.#deps.store.countInbox('queued') }
+    const all = [...this.#conversations.values()].flatMap((strands) => [...strands.values()])
+    const running = all.filter((one) => one.running !== undefined).length
+    return { running, queued: this.store.countInbox('queued') }
   }
 
   /** Takes up what the last run left: asks about turns that were cut off, runs what still waits. */
   start(): void {
-    const { store, outbox } = this.#deps
+    const { store, outbox, agent } = this.#deps
+    for (const provider of agent.providers.values()) provider.listen?.((turn) => this.#hearUnprompted(turn))
     store.transaction(() => recover(this))
     outbox.resume()
-    for (const row of store.inboundsIn('pending'))
-      this.#send(row.inbound.place, () => this.#carryOut(row.seq))
-    for (const place of new Map(
-      store.inboundsIn('queued').map(({ inbound }) => [inbound.place.key, inbound.place]),
-    ).values()) {
-      this.#send(place, () => this.conversation(place).wake())
+    for (const { seq, inbound } of store.inboundsIn('pending')) {
+      this.#send(inbound.place, () => this.#carryOut(seq))
+    }
+    for (const { place, strand } of store.queues()) {
+      this.#send(place, () => this.conversation(place, strand).wake())
     }
   }
 
@@ -102,7 +109,10 @@ export class Gateway implements Flow {
           () =>
             store.transaction(() => {
               if (remember !== undefined) store.remember(source, remember)
-              return batch.map((inbound) => ({ place: inbound.place, errand: this.#admit(inbound) }))
+              return batch.map((inbound) => ({
+                place: inbound.place,
+                errand: this.#admission.admit(inbound),
+              }))
             }),
           signal,
         )
@@ -111,10 +121,19 @@ export class Gateway implements Flow {
     }
   }
 
+  /** Says something to whoever owns the installation, wherever that can be done, but not on the transport `except`. */
+  tellOwner(key: string, text: string, except?: string): void {
+    const places = [...this.transports.entries()].flatMap(([name, transport]) =>
+      name === except ? [] : (transport.ownerPlace?.() ?? []),
+    )
+    for (const place of places) this.notices.say({ key: `${key}/${place.key}`, place, text })
+  }
+
   /** Stops running turns after `graceMs`; what is unfinished is asked about at the next start. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true
-    await Promise.allSettled([...this.#conversations.values()].map((one) => one.close(graceMs)))
+    const all = [...this.#conversations.values()].flatMap((strands) => [...strands.values()])
+    await Promise.allSettled(all.map((one) => one.close(graceMs)))
   }
 
   keep<T>(write: () => T, signal?: AbortSignal): Promise<T> {
@@ -124,11 +143,12 @@ export class Gateway implements Flow {
     return untilStored(write, { log: this.#deps.log, trouble }, signal)
   }
 
-  conversation(place: Place): Conversation {
-    const known = this.#conversations.get(place.key)
+  conversation(place: Place, strand: string): Conversation {
+    const strands = this.#conversations.get(place.key) ?? new Map<string, Conversation>()
+    const known = strands.get(strand)
     if (known !== undefined) return known
     const { store, outbox, agent, log, transports } = this.#deps
-    const conversation = new Conversation(place, {
+    const conversation = new Conversation(place, strand, {
       store,
       outbox,
       notices: this.notices,
@@ -138,133 +158,44 @@ export class Gateway implements Flow {
       now: () => this.now(),
       keep: (write) => this.keep(write),
     })
-    this.#conversations.set(place.key, conversation)
+    strands.set(strand, conversation)
+    // The last used is the last in the map: the first to be forgotten is the one that was quiet for longest.
+    this.#conversations.delete(place.key)
+    this.#conversations.set(place.key, strands)
+    this.#forgetIdle()
     return conversation
   }
 
-  /** Puts an event of our own in the queue, as if the person had written it. Call within a transaction. */
-  enqueue(message: Message): void {
-    const seq = this.#deps.store.addInbound(message, 'queued')
+  conversations(place: Place): readonly Conversation[] {
+    return [...(this.#conversations.get(place.key)?.values() ?? [])]
+  }
+
+  enqueue(message: Message, strand: string): void {
+    const seq = this.#deps.store.addInbound(message, 'queued', strand)
     if (seq === undefined) return
     this.#deps.store.note({ seq }, 'queued')
-    this.wakeSoon(message.place)
+    this.wakeSoon(message.place, strand)
   }
 
-  /** When the transaction that is under way has been committed. */
-  wakeSoon(place: Place): void {
-    queueMicrotask(() => this.#send(place, () => this.conversation(place).wake()))
+  wakeSoon(place: Place, strand: string): void {
+    queueMicrotask(() => this.#send(place, () => this.conversation(place, strand).wake()))
   }
 
-  /** Stores one event and says what is left to do. Within the transaction of its batch. */
-  #admit(inbound: Inbound): Errand | undefined {
-    const transport = this.#deps.transports.get(inbound.place.transport)
-    if (transport === undefined) return undefined
-    const verdict = authorise(transport.policy, {
-      act: inbound.kind,
-      sender: inbound.sender.id,
-      chat: inbound.place.chat,
-      group: inbound.group,
-      addressed: inbound.addressed,
-    })
-    if (!verdict.allowed) return this.#refuse(inbound, verdict.reason)
-    switch (inbound.kind) {
-      case 'message':
-        return this.#admitMessage(inbound, transport)
-      case 'press':
-        return this.#admitPending(inbound)
-      case 'edit':
-        return this.#admitEdit(inbound)
-      case 'redaction':
-        return this.#admitRedaction(inbound)
+  #hearUnprompted(turn: UnpromptedTurn): void {
+    if (this.#closing) return turn.stop()
+    this.conversation(turn.place, turn.strand).hearUnprompted(turn)
+  }
+
+  #forgetIdle(): void {
+    if (this.#conversations.size <= mostIdle) return
+    for (const [key, strands] of this.#conversations) {
+      if (this.#conversations.size <= mostIdle / 2) return
+      if ([...strands.values()].every(({ idle }) => idle)) this.#conversations.delete(key)
     }
   }
 
-  #refuse(inbound: Inbound, reason: string): undefined {
-    const { store, log } = this.#deps
-    // Nothing that a stranger wrote is kept, only that and why it was refused.
-    const bare: Inbound = 'text' in inbound ? { ...inbound, text: '' } : inbound
-    const seq = store.addInbound(bare, 'refused')
-    if (seq === undefined) return
-    log.info({ place: inbound.place.key, event: inbound.id, reason }, 'refused')
-    store.note({ seq }, 'received')
-    store.note({ seq }, 'refused', reason)
-  }
-
-  #admitMessage(message: Message, transport: Transport): Errand | undefined {
-    const { store, commands } = this.#deps
-    if (message.text.trim() === '' && (message.attachments ?? []).length === 0) return undefined
-    const isCommand = parseCommand(message.text, transport.commandPrefixes, commands) !== undefined
-    if (isCommand || (transport.choices === 'typed' && pressed(this, message) !== undefined)) {
-      return this.#admitPending(message)
-    }
-    const late = this.now() - message.sentAt > this.backlogMaxAgeMs
-    const seq = store.addInbound(message, late ? 'stale' : 'queued')
-    if (seq === undefined) return undefined
-    this.#received(seq)
-    if (late) {
-      store.note({ seq }, 'held back', 'older than backlog_max_age_minutes')
-      return () => this.keep(() => askAboutStale(this, message.place))
-    }
-    store.note({ seq }, 'queued')
-    return () => this.#queued(seq, message)
-  }
-
-  #admitPending(inbound: Message | Press): Errand | undefined {
-    const seq = this.#deps.store.addInbound(inbound, 'pending')
-    if (seq === undefined) return undefined
-    this.#received(seq)
-    return () => this.#carryOut(seq)
-  }
-
-  #admitEdit(edit: Edit): undefined {
-    const { store } = this.#deps
-    const seq = store.addInbound(edit, 'done')
-    const original = store.inboundOfMessage(edit.place.key, edit.messageId)
-    if (seq === undefined || original?.state !== 'queued') return
-    if (original.inbound.sender.id !== edit.sender.id) return
-    store.replaceText(original.seq, edit.text)
-    store.note({ seq: original.seq }, 'edited while it waited')
-  }
-
-  #admitRedaction(redaction: Redaction): undefined {
-    const { store } = this.#deps
-    const seq = store.addInbound(redaction, 'done')
-    const original = store.inboundOfMessage(redaction.place.key, redaction.messageId)
-    if (seq === undefined || original?.state !== 'queued') return
-    store.setInboxState(original.seq, 'cancelled')
-    store.note({ seq: original.seq }, 'taken back while it waited')
-    this.notices.withdraw(queueKey(original.seq), redaction.place)
-  }
-
-  #received(seq: number): void {
-    this.#deps.store.note({ seq }, 'received')
-    this.#deps.store.note({ seq }, 'authorised')
-  }
-
-  /** A message is in the queue: it runs at once, or its sender is told that it waits. */
-  async #queued(seq: number, message: Message): Promise<void> {
-    const { place, messageId } = message
-    const conversation = this.conversation(place)
-    void this.#deps.transports
-      .get(place.transport)
-      ?.mark?.(place, messageId, 'seen')
-      .catch(() => {
-        // A courtesy.
-      })
-    if (conversation.busy) {
-      const ahead = this.#deps.store.inboundsIn('queued', place.key).filter((row) => row.seq < seq).length + 1
-      await this.keep(() =>
-        this.notices.say({
-          key: queueKey(seq),
-          place,
-          replyTo: messageId,
-          text:
-            ahead === 1 ? 'Waiting for the running turn.' : `Waiting: ${ahead} turns are before this one.`,
-          offers: [{ label: 'Cancel', style: 'danger', action: { do: 'cancel', seq } }],
-        }),
-      )
-    }
-    conversation.wake()
+  #carryOut(seq: number): Promise<void> {
+    return carryOut(seq, this, { commands: this.#deps.commands, installation: this.#installation })
   }
 
   /** After what was sent before it for this place. Never throws. */
@@ -278,75 +209,5 @@ export class Gateway implements Flow {
     void errands.finally(() => {
       if (this.#errands.get(place.key) === errands) this.#errands.delete(place.key)
     })
-  }
-
-  async #carryOut(seq: number): Promise<void> {
-    const row = this.#deps.store.inboundBySeq(seq)
-    if (row?.state !== 'pending') return
-    const { inbound } = row
-    try {
-      const press = pressed(this, inbound)
-      if (press !== undefined) await press()
-      else if (inbound.kind === 'message') await this.#command(seq, inbound)
-      await this.keep(() => this.#deps.store.setInboxState(seq, 'done'))
-    } catch (error) {
-      this.#deps.log.error({ err: error, place: inbound.place.key }, 'a command failed')
-      await this.keep(() => {
-        this.#deps.store.setInboxState(seq, 'dead')
-        this.#deps.store.note({ seq }, 'set aside', error instanceof Error ? error.message : String(error))
-      })
-    }
-  }
-
-  async #command(seq: number, message: Message): Promise<void> {
-    const { transports, commands } = this.#deps
-    const prefixes = transports.get(message.place.transport)?.commandPrefixes ?? ['/']
-    const call = parseCommand(message.text, prefixes, commands)
-    if (call === undefined) return
-    const { place } = message
-    const conversation = this.conversation(place)
-    const text = await call.command.run({
-      message,
-      args: call.args,
-      commands,
-      prefix: message.text.slice(0, 1),
-      stop: async () => {
-        // First what waits, or it would start the moment the running turn has ended.
-        const dropped = await this.keep(() => this.#dropQueue(place, seq))
-        return { stopped: await conversation.stop(), dropped }
-      },
-      fresh: () => this.keep(() => this.#deps.store.setSession(place.key, this.providerName, undefined)),
-      status: () => this.#status(place),
-    })
-    await this.keep(() =>
-      this.notices.say({ key: `reply/${message.place.transport}/${message.id}`, place, text }),
-    )
-  }
-
-  /** Drops what was written before the command; what was written after it stays. */
-  #dropQueue(place: Place, before: number): number {
-    const { store } = this.#deps
-    return store.transaction(() => {
-      const rows = store.inboundsIn('queued', place.key).filter(({ seq }) => seq < before)
-      for (const { seq } of rows) {
-        store.setInboxState(seq, 'cancelled')
-        store.note({ seq }, 'cancelled', 'by /stop or /new')
-        this.notices.withdraw(queueKey(seq), place)
-      }
-      return rows.length
-    })
-  }
-
-  #status(place: Place): ConversationStatus {
-    const { store, agent, warnings } = this.#deps
-    const since = this.conversation(place).runningSince
-    return {
-      provider: agent.providerName,
-      session: store.session(place.key, agent.providerName),
-      runningMs: since === undefined ? undefined : this.now() - since,
-      queued: store.inboundsIn('queued', place.key).length,
-      uptimeMs: this.now() - this.#startedAt,
-      warnings: this.#trouble === undefined ? warnings : [this.#trouble, ...warnings],
-    }
   }
 }

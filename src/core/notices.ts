@@ -17,6 +17,8 @@ export interface Notice {
   readonly text: string
   /** Shown letter by letter under the text: a command, a diff. */
   readonly code?: string
+  /** What the code is written in. */
+  readonly language?: string
   readonly offers?: readonly Offer[]
   readonly turn?: string
   readonly replyTo?: string
@@ -34,11 +36,11 @@ export class Notices {
     this.#now = now
   }
 
-  say({ key, place, text, code, offers = [], turn, replyTo }: Notice): void {
+  say({ key, place, text, code, language, offers = [], turn, replyTo }: Notice): void {
     this.#store.transaction(() => {
-      const choices = offers.map((offer) => this.#offer(key, place, offer))
+      const choices = offers.map((offer) => this.offer(key, place, offer))
       const parts: Part[] = [{ kind: 'notice', text }]
-      if (code !== undefined && code !== '') parts.push({ kind: 'code', text: code })
+      if (code !== undefined && code !== '') parts.push({ kind: 'code', text: code, ...(language === undefined ? {} : { language }) })
       this.#outbox.show({
         key,
         place,
@@ -70,7 +72,8 @@ export class Notices {
     this.#outbox.withdraw(key, place)
   }
 
-  #offer(publication: string, place: Place, { label, style, action }: Offer): Choice {
+  /** Makes a choice that `publication` shows. */
+  offer(publication: string, place: Place, { label, style, action }: Offer): Choice {
     const choice: Choice = {
       token: randomBytes(12).toString('base64url'),
       label,

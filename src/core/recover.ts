@@ -1,6 +1,7 @@
-import { askKey, turnKey } from './conversation.ts'
+import { askKey } from './asks.ts'
 import type { Flow } from './flow.ts'
 import { gist } from './gist.ts'
+import { turnKey } from './running-turn.ts'
 import { askAboutStale } from './stale.ts'
 import type { TurnRow } from './store.ts'
 
@@ -34,6 +35,8 @@ function askAbout({ store, notices }: Flow, { id, place }: TurnRow): void {
     if (key.startsWith(askKey(id, '')) && view.choices.length > 0)
       notices.close(key, 'void: ductor was restarted')
   }
+  // Nobody asked for it: there is nothing to run again.
+  if (rows.length === 0) return
   const first = rows[0]?.inbound
   const what = first !== undefined && 'text' in first ? `: “${gist(first.text)}”` : '.'
   notices.say({

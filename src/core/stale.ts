@@ -26,9 +26,9 @@ export function askAboutStale({ store, notices }: Flow, place: Place): void {
 export function settleStale(flow: Flow, place: Place, run: boolean): void {
   const { store } = flow
   const state = run ? 'queued' : 'cancelled'
-  for (const { seq } of store.inboundsIn('stale', place.key)) {
+  for (const { seq, strand } of store.inboundsIn('stale', place.key)) {
     store.setInboxState(seq, state)
     store.note({ seq }, state, 'by choice')
+    flow.wakeSoon(place, strand)
   }
-  flow.wakeSoon(place)
 }

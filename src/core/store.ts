@@ -1,5 +1,5 @@
 import type { Inbound, MessageRef, Place } from './message.ts'
-import type { StopReason } from './provider.ts'
+import type { StopReason, Usage } from './provider.ts'
 import type { Content } from './transport.ts'
 import type { Choice, View } from './view.ts'
 
@@ -24,13 +24,67 @@ export interface InboxRow {
   /** The order in which events were taken. */
   readonly seq: number
   readonly inbound: Inbound
+  /** The session of its place that it is meant for; `` (empty) for the main one. */
+  readonly strand: string
   readonly state: InboxState
   readonly turn?: string
+  /** How often it was begun to be carried out. */
+  readonly attempts: number
+  /** Milliseconds since 1970, by our own clock. */
+  readonly receivedAt: number
+}
+
+/** One of the parallel sessions of a place, with what a person chose for it. */
+export interface StrandRow {
+  readonly name: string
+  readonly provider?: string
+  readonly model?: string
+  readonly effort?: string
+  /** The first words of its first prompt. */
+  readonly gist?: string
+  readonly madeAt: number
+  readonly usedAt: number
+}
+
+/** The session that a strand has with one provider. */
+export interface SessionRow {
+  readonly provider: string
+  /** The CLI's own name of it. */
+  readonly id: string
+  readonly beganAt: number
+  readonly usedAt: number
+  /** Turns that were begun in it. */
+  readonly messages: number
+  readonly costUsd: number
+  readonly contextTokens?: number
+  readonly contextWindow?: number
 }
 
 /** What the pressing of a choice does. Kept as JSON. */
 export type Action =
-  | { readonly do: 'cancel'; readonly seq: number }
+  | { readonly do: 'cancel' | 'steer'; readonly seq: number }
+  /** The label goes to the agent, as if the person had written it. */
+  | { readonly do: 'prompt'; readonly text: string; readonly strand: string }
+  | {
+      readonly do: 'model'
+      readonly strand: string
+      readonly provider: string
+      readonly model?: string
+      readonly effort?: string
+    }
+  /** Shows the models of this provider to choose from. */
+  | { readonly do: 'models'; readonly strand: string; readonly provider: string }
+  | { readonly do: 'resume'; readonly strand: string; readonly provider: string; readonly session: string }
+  | { readonly do: 'end-strand'; readonly strand: string }
+  /** The person's next message says why not. */
+  | { readonly do: 'deny-why'; readonly turn: string; readonly request: string }
+  /** `option`: its number, from 0; `done`: what was chosen so far is the answer; `words`: the next message is. */
+  | {
+      readonly do: 'answer'
+      readonly turn: string
+      readonly question: string
+      readonly option: number | 'done' | 'words'
+    }
   | { readonly do: 'continue' | 'again' | 'drop'; readonly turn: string }
   | { readonly do: 'run-stale' | 'drop-stale' }
   | {
@@ -54,6 +108,7 @@ export interface StoredChoice extends Choice {
 export interface TurnRow {
   readonly id: string
   readonly place: Place
+  readonly strand: string
   readonly provider: string
   readonly startedAt: number
 }
@@ -102,19 +157,36 @@ export interface Store {
   transaction<T>(work: () => T): T
 
   /** Undefined: this id was taken before. */
-  addInbound(inbound: Inbound, state: InboxState): number | undefined
+  addInbound(inbound: Inbound, state: InboxState, strand?: string): number | undefined
   inboundBySeq(seq: number): InboxRow | undefined
   inboundsOfTurn(turn: string): readonly InboxRow[]
   /** The newest event of kind `message` with this network id. */
   inboundOfMessage(place: string, messageId: string): InboxRow | undefined
-  inboundsIn(state: InboxState, place?: string): readonly InboxRow[]
-  nextQueued(place: string): InboxRow | undefined
+  /** In the order in which they were taken. */
+  inboundsIn(state: InboxState, place?: string, strand?: string): readonly InboxRow[]
+  /** The first of the queue, at most `limit`. */
+  nextQueued(place: string, strand: string, limit: number): readonly InboxRow[]
+  /** The place and strand of everything that is queued. */
+  queues(): readonly { readonly place: Place; readonly strand: string }[]
   replaceText(seq: number, text: string): void
   setInboxState(seq: number, state: InboxState, turn?: string): void
   countInbox(state: InboxState): number
+  /** One more attempt is begun; gives how many that makes. */
+  countAttempt(seq: number): number
 
-  session(place: string, provider: string): string | undefined
-  setSession(place: string, provider: string, session: string | undefined): void
+  strand(place: string, name: string): StrandRow | undefined
+  /** All of the place but the main one, last used first. */
+  strands(place: string): readonly StrandRow[]
+  saveStrand(place: Place, strand: StrandRow): void
+  /** Forgets the strand and its sessions. */
+  removeStrand(place: string, name: string): void
+
+  session(place: string, strand: string, provider: string): SessionRow | undefined
+  sessions(place: string, strand: string): readonly SessionRow[]
+  /** Another id than the one before begins another session. */
+  setSession(place: Place, strand: string, provider: string, id: string | undefined): void
+  /** A turn in this session has ended. */
+  useSession(place: string, strand: string, provider: string, used: Usage): void
 
   startTurn(turn: TurnRow): void
   endTurn(id: string, stop: StopReason | 'interrupted'): void
@@ -132,6 +204,8 @@ export interface Store {
 
   savePublication(publication: PublicationRow): void
   publication(key: string): PublicationRow | undefined
+  /** The newest publication that the message `ref` belongs to. */
+  publicationOfPost(place: string, ref: MessageRef): PublicationRow | undefined
   setPublicationState(key: string, state: PublicationState): void
   publicationsIn(state: PublicationState): readonly PublicationRow[]
   countPublications(state: PublicationState): number
@@ -142,6 +216,8 @@ export interface Store {
   refsInChatOf(place: string): ReadonlySet<MessageRef>
 
   note(subject: TraceSubject, event: string, detail?: string): void
+  /** The life of the message with this id, by the network's own name for it; see `ductor trace`. */
+  trace(id: string): readonly TraceLine[]
 
   recall(source: string, key: string): string | undefined
   list(source: string, prefix: string): readonly (readonly [key: string, value: string])[]

@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import type { Inbound, Place } from '../core/message.ts'
-import type { Action, InboxRow, PostRow, PublicationRow, StoredChoice, TurnRow } from '../core/store.ts'
+import type {
+  Action,
+  InboxRow,
+  PostRow,
+  PublicationRow,
+  SessionRow,
+  StoredChoice,
+  StrandRow,
+  TurnRow,
+} from '../core/store.ts'
 import type { Content } from '../core/transport.ts'
 import type { View } from '../core/view.ts'
 
@@ -41,19 +50,74 @@ const inboxState = z.enum([
 ])
 
 export const inboxRow = z
-  .object({ seq: z.number(), body: own<Inbound>(), state: inboxState, turn: optionalText })
-  .transform(({ seq, body, state, turn }): InboxRow => ({
-    seq,
+  .object({
+    seq: z.number(),
+    body: own<Inbound>(),
+    strand: z.string(),
+    state: inboxState,
+    turn: optionalText,
+    attempts: z.number(),
+    received_at: z.number(),
+  })
+  .transform(({ body, turn, received_at, ...row }): InboxRow => ({
+    ...row,
     inbound: body,
-    state,
+    receivedAt: received_at,
     ...(turn === undefined ? {} : { turn }),
   }))
 
+export const strandRow = z
+  .object({
+    strand: z.string(),
+    provider: optionalText,
+    model: optionalText,
+    effort: optionalText,
+    gist: optionalText,
+    made_at: z.number(),
+    used_at: z.number(),
+  })
+  .transform(({ strand, provider, model, effort, gist, made_at, used_at }): StrandRow => ({
+    name: strand,
+    madeAt: made_at,
+    usedAt: used_at,
+    ...(provider === undefined ? {} : { provider }),
+    ...(model === undefined ? {} : { model }),
+    ...(effort === undefined ? {} : { effort }),
+    ...(gist === undefined ? {} : { gist }),
+  }))
+
+export const sessionRow = z
+  .object({
+    provider: z.string(),
+    session: z.string(),
+    began_at: z.number(),
+    used_at: z.number(),
+    messages: z.number(),
+    cost_usd: z.number(),
+    context_tokens: z.number().nullable(),
+    context_window: z.number().nullable(),
+  })
+  .transform((row): SessionRow => ({
+    provider: row.provider,
+    id: row.session,
+    beganAt: row.began_at,
+    usedAt: row.used_at,
+    messages: row.messages,
+    costUsd: row.cost_usd,
+    ...(row.context_tokens === null ? {} : { contextTokens: row.context_tokens }),
+    ...(row.context_window === null ? {} : { contextWindow: row.context_window }),
+  }))
+
+export const queueRow = z
+  .object({ ...place, strand: z.string() })
+  .transform((row) => ({ place: toPlace(row), strand: row.strand }))
+
 export const turnRow = z
-  .object({ id: z.string(), ...place, provider: z.string(), started_at: z.number() })
+  .object({ id: z.string(), ...place, strand: z.string(), provider: z.string(), started_at: z.number() })
   .transform((row): TurnRow => ({
     id: row.id,
     place: toPlace(row),
+    strand: row.strand,
     provider: row.provider,
     startedAt: row.started_at,
   }))

@@ -1,25 +1,38 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import type { Inbound, Place } from '../core/message.ts'
+import type { Usage } from '../core/provider.ts'
 import type {
   InboxRow,
   InboxState,
   PostRow,
   PublicationRow,
   PublicationState,
+  SessionRow,
   Store,
   StoredChoice,
+  StrandRow,
   TraceLine,
   TraceSubject,
   TurnRow,
 } from '../core/store.ts'
-import { choiceRow, inboxRow, postRow, publicationRow, turnRow } from './rows.ts'
+import {
+  choiceRow,
+  inboxRow,
+  postRow,
+  publicationRow,
+  queueRow,
+  sessionRow,
+  strandRow,
+  turnRow,
+} from './rows.ts'
 import { traceOf } from './trace.ts'
 
 const pair = z.object({ key: z.string(), value: z.string() })
 const count = z.object({ n: z.number() })
 
 const placeColumns = 'c.place, c.transport, c.chat, c.thread'
+const inboxColumns = 'seq, body, strand, state, turn, attempts, received_at'
 
 /** The store on SQLite. Statements are prepared once, when they are first used. */
 export class SqliteStore implements Store {
@@ -50,15 +63,16 @@ export class SqliteStore implements Store {
     }
   }
 
-  addInbound(inbound: Inbound, state: InboxState): number | undefined {
+  addInbound(inbound: Inbound, state: InboxState, strand = ''): number | undefined {
     this.#meet(inbound.place)
     const messageId = 'messageId' in inbound ? inbound.messageId : null
     const { changes, lastInsertRowid } = this.#run(
-      `insert into inbox (transport, id, place, kind, message_id, body, state, received_at)
-       values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (transport, id) do nothing`,
+      `insert into inbox (transport, id, place, strand, kind, message_id, body, state, received_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (transport, id) do nothing`,
       inbound.place.transport,
       inbound.id,
       inbound.place.key,
+      strand,
       inbound.kind,
       messageId,
       JSON.stringify(inbound),
@@ -69,38 +83,50 @@ export class SqliteStore implements Store {
   }
 
   inboundBySeq(seq: number): InboxRow | undefined {
-    return this.#one(inboxRow, 'select seq, body, state, turn from inbox where seq = ?', seq)
+    return this.#one(inboxRow, `select ${inboxColumns} from inbox where seq = ?`, seq)
   }
 
   inboundsOfTurn(turn: string): readonly InboxRow[] {
-    return this.#all(inboxRow, 'select seq, body, state, turn from inbox where turn = ? order by seq', turn)
+    return this.#all(inboxRow, `select ${inboxColumns} from inbox where turn = ? order by seq`, turn)
   }
 
   inboundOfMessage(place: string, messageId: string): InboxRow | undefined {
     return this.#one(
       inboxRow,
-      `select seq, body, state, turn from inbox
+      `select ${inboxColumns} from inbox
         where message_id = ? and place = ? and kind = 'message' order by seq desc limit 1`,
       messageId,
       place,
     )
   }
 
-  inboundsIn(state: InboxState, place?: string): readonly InboxRow[] {
+  inboundsIn(state: InboxState, place?: string, strand?: string): readonly InboxRow[] {
+    if (place === undefined)
+      return this.#all(inboxRow, `select ${inboxColumns} from inbox where state = ? order by seq`, state)
     return this.#all(
       inboxRow,
-      'select seq, body, state, turn from inbox where state = ? and (? is null or place = ?) order by seq',
+      `select ${inboxColumns} from inbox where state = ? and place = ? and (? is null or strand = ?) order by seq`,
       state,
-      place ?? null,
-      place ?? null,
+      place,
+      strand ?? null,
+      strand ?? null,
     )
   }
 
-  nextQueued(place: string): InboxRow | undefined {
-    return this.#one(
+  nextQueued(place: string, strand: string, limit: number): readonly InboxRow[] {
+    return this.#all(
       inboxRow,
-      `select seq, body, state, turn from inbox where state = 'queued' and place = ? order by seq limit 1`,
+      `select ${inboxColumns} from inbox where state = 'queued' and place = ? and strand = ? order by seq limit ?`,
       place,
+      strand,
+      limit,
+    )
+  }
+
+  queues(): readonly { readonly place: Place; readonly strand: string }[] {
+    return this.#all(
+      queueRow,
+      `select distinct ${placeColumns}, i.strand from inbox i join conversations c using (place) where i.state = 'queued'`,
     )
   }
 
@@ -116,33 +142,99 @@ export class SqliteStore implements Store {
     return this.#one(count, 'select count(*) as n from inbox where state = ?', state)?.n ?? 0
   }
 
-  session(place: string, provider: string): string | undefined {
-    const row = z.object({ session: z.string() })
-    return this.#one(row, 'select session from sessions where place = ? and provider = ?', place, provider)
-      ?.session
+  countAttempt(seq: number): number {
+    const row = z.object({ attempts: z.number() })
+    const sql = 'update inbox set attempts = attempts + 1 where seq = ? returning attempts'
+    return this.#one(row, sql, seq)?.attempts ?? 0
   }
 
-  setSession(place: string, provider: string, session: string | undefined): void {
-    if (session === undefined) {
-      this.#run('delete from sessions where place = ? and provider = ?', place, provider)
-      return
-    }
-    this.#run(
-      `insert into sessions (place, provider, session, updated_at) values (?, ?, ?, ?)
-       on conflict (place, provider) do update set session = excluded.session, updated_at = excluded.updated_at`,
+  strand(place: string, name: string): StrandRow | undefined {
+    return this.#one(strandRow, 'select * from strands where place = ? and strand = ?', place, name)
+  }
+
+  strands(place: string): readonly StrandRow[] {
+    return this.#all(
+      strandRow,
+      `select * from strands where place = ? and strand <> '' order by used_at desc`,
       place,
+    )
+  }
+
+  saveStrand(place: Place, { name, provider, model, effort, gist, madeAt, usedAt }: StrandRow): void {
+    this.#meet(place)
+    this.#run(
+      `insert or replace into strands (place, strand, provider, model, effort, gist, made_at, used_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?)`,
+      place.key,
+      name,
+      provider ?? null,
+      model ?? null,
+      effort ?? null,
+      gist ?? null,
+      madeAt,
+      usedAt,
+    )
+  }
+
+  removeStrand(place: string, name: string): void {
+    this.#run('delete from sessions where place = ? and strand = ?', place, name)
+    this.#run('delete from strands where place = ? and strand = ?', place, name)
+  }
+
+  session(place: string, strand: string, provider: string): SessionRow | undefined {
+    const sql = 'select * from sessions where place = ? and strand = ? and provider = ?'
+    return this.#one(sessionRow, sql, place, strand, provider)
+  }
+
+  sessions(place: string, strand: string): readonly SessionRow[] {
+    const sql = 'select * from sessions where place = ? and strand = ? order by used_at desc'
+    return this.#all(sessionRow, sql, place, strand)
+  }
+
+  setSession(place: Place, strand: string, provider: string, id: string | undefined): void {
+    const known = this.session(place.key, strand, provider)?.id
+    if (known === id) return
+    this.#run(
+      'delete from sessions where place = ? and strand = ? and provider = ?',
+      place.key,
+      strand,
       provider,
-      session,
+    )
+    if (id === undefined) return
+    this.#meet(place)
+    this.#run(
+      'insert into sessions (place, strand, provider, session, began_at, used_at) values (?, ?, ?, ?, ?, ?)',
+      place.key,
+      strand,
+      provider,
+      id,
+      this.#now(),
       this.#now(),
     )
   }
 
-  startTurn({ id, place, provider, startedAt }: TurnRow): void {
+  useSession(place: string, strand: string, provider: string, used: Usage): void {
+    this.#run(
+      `update sessions set used_at = ?, messages = messages + 1, cost_usd = cost_usd + ?,
+         context_tokens = coalesce(?, context_tokens), context_window = coalesce(?, context_window)
+        where place = ? and strand = ? and provider = ?`,
+      this.#now(),
+      used.costUsd ?? 0,
+      used.contextTokens ?? null,
+      used.contextWindow ?? null,
+      place,
+      strand,
+      provider,
+    )
+  }
+
+  startTurn({ id, place, strand, provider, startedAt }: TurnRow): void {
     this.#meet(place)
     this.#run(
-      'insert into turns (id, place, provider, started_at) values (?, ?, ?, ?)',
+      'insert into turns (id, place, strand, provider, started_at) values (?, ?, ?, ?, ?)',
       id,
       place.key,
+      strand,
       provider,
       startedAt,
     )
@@ -155,7 +247,7 @@ export class SqliteStore implements Store {
   runningTurns(): readonly TurnRow[] {
     return this.#all(
       turnRow,
-      `select t.id, ${placeColumns}, t.provider, t.started_at from turns t join conversations c using (place)
+      `select t.id, ${placeColumns}, t.strand, t.provider, t.started_at from turns t join conversations c using (place)
         where t.ended_at is null order by t.started_at`,
     )
   }
@@ -163,7 +255,7 @@ export class SqliteStore implements Store {
   turn(id: string): TurnRow | undefined {
     return this.#one(
       turnRow,
-      `select t.id, ${placeColumns}, t.provider, t.started_at from turns t join conversations c using (place)
+      `select t.id, ${placeColumns}, t.strand, t.provider, t.started_at from turns t join conversations c using (place)
         where t.id = ?`,
       id,
     )
@@ -233,6 +325,17 @@ export class SqliteStore implements Store {
       `select p.key, ${placeColumns}, p.view, p.state, p.turn, p.reply_to
          from publications p join conversations c using (place) where p.key = ?`,
       key,
+    )
+  }
+
+  publicationOfPost(place: string, ref: string): PublicationRow | undefined {
+    return this.#one(
+      publicationRow,
+      `select p.key, ${placeColumns}, p.view, p.state, p.turn, p.reply_to
+         from posts o join publications p on p.key = o.publication join conversations c using (place)
+        where o.ref = ? and p.place = ? order by p.made_at desc limit 1`,
+      ref,
+      place,
     )
   }
 

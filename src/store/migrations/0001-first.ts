@@ -7,12 +7,30 @@ create table conversations (
   thread text
 ) strict;
 
+create table strands (
+  place text not null references conversations,
+  strand text not null,
+  provider text,
+  model text,
+  effort text,
+  gist text,
+  made_at integer not null,
+  used_at integer not null,
+  primary key (place, strand)
+) strict, without rowid;
+
 create table sessions (
   place text not null references conversations,
+  strand text not null,
   provider text not null,
   session text not null,
-  updated_at integer not null,
-  primary key (place, provider)
+  began_at integer not null,
+  used_at integer not null,
+  messages integer not null default 0,
+  cost_usd real not null default 0,
+  context_tokens integer,
+  context_window integer,
+  primary key (place, strand, provider)
 ) strict, without rowid;
 
 create table inbox (
@@ -20,27 +38,32 @@ create table inbox (
   transport text not null,
   id text not null,
   place text not null references conversations,
+  strand text not null,
   kind text not null,
   message_id text,
   body text not null,
   state text not null,
   turn text,
+  attempts integer not null default 0,
   received_at integer not null,
   unique (transport, id)
 ) strict;
-create index inbox_by_state on inbox (state, place, seq);
+create index inbox_by_state on inbox (state, place, strand, seq);
+create index inbox_by_age on inbox (received_at);
 create index inbox_by_message on inbox (message_id) where message_id is not null;
 create index inbox_by_turn on inbox (turn) where turn is not null;
 
 create table turns (
   id text primary key,
   place text not null references conversations,
+  strand text not null,
   provider text not null,
   started_at integer not null,
   ended_at integer,
   stop text
 ) strict, without rowid;
 create index turns_running on turns (id) where ended_at is null;
+create index turns_by_age on turns (ended_at) where ended_at is not null;
 
 create table publications (
   key text primary key,
@@ -52,6 +75,7 @@ create table publications (
   made_at integer not null
 ) strict, without rowid;
 create index publications_by_state on publications (state, made_at);
+create index publications_by_turn on publications (turn) where turn is not null;
 
 create table posts (
   publication text not null references publications on delete cascade,
@@ -88,6 +112,7 @@ create table trace (
 ) strict;
 create index trace_by_seq on trace (seq) where seq is not null;
 create index trace_by_turn on trace (turn) where turn is not null;
+create index trace_by_age on trace (at);
 
 create table memory (
   source text not null,

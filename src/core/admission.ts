@@ -1,0 +1,182 @@
+import { authorise } from './authorise.ts'
+import { belongsTogether } from './burst.ts'
+import { parseCommand, type Command } from './command.ts'
+import { queueKey } from './conversation.ts'
+import type { Flow } from './flow.ts'
+import type { Edit, Inbound, Message, Press, Redaction } from './message.ts'
+import type { Offer } from './notices.ts'
+import { pressed } from './press.ts'
+import { route } from './route.ts'
+import { askAboutStale } from './stale.ts'
+import type { Transport } from './transport.ts'
+
+/** What is left to do when an event has been stored. */
+export type Errand = () => Promise<void> | void
+
+/** Words that stop, for those in a hurry: only as the whole message, and only while something runs. */
+const stopWords: ReadonlySet<string> = new Set(['stop', 'cancel', 'abort', 'halt'])
+
+/** Judges what was heard, and stores it as what it is. */
+export class Admission {
+  readonly #flow: Flow
+  readonly #commands: readonly Command[]
+  readonly #carryOut: (seq: number) => Promise<void>
+
+  constructor(flow: Flow, commands: readonly Command[], carryOut: (seq: number) => Promise<void>) {
+    this.#flow = flow
+    this.#commands = commands
+    this.#carryOut = carryOut
+  }
+
+  /** Stores one event and says what is left to do. Within the transaction of its batch. */
+  admit(inbound: Inbound): Errand | undefined {
+    const transport = this.#flow.transports.get(inbound.place.transport)
+    if (transport === undefined) return undefined
+    const verdict = authorise(transport.policy, {
+      act: inbound.kind,
+      sender: inbound.sender.id,
+      chat: inbound.place.chat,
+      group: inbound.group,
+      addressed: inbound.addressed || this.#isAwaited(inbound),
+    })
+    if (!verdict.allowed) return this.#refuse(inbound, verdict.reason)
+    switch (inbound.kind) {
+      case 'message':
+        return this.#admitMessage(inbound, transport)
+      case 'press':
+        return this.#admitPending(inbound, '')
+      case 'edit':
+        return this.#admitEdit(inbound)
+      case 'redaction':
+        return this.#admitRedaction(inbound)
+    }
+  }
+
+  /** Somebody who was asked for words need not call the bot by its name. */
+  #isAwaited(inbound: Inbound): boolean {
+    return inbound.kind === 'message' && this.#isAnswer(inbound)
+  }
+
+  #refuse(inbound: Inbound, reason: string): undefined {
+    const { store, log } = this.#flow
+    // Nothing that a stranger wrote is kept, only that and why it was refused.
+    const bare: Inbound = inbound.kind === 'message' ? stripped(inbound) : inbound
+    const seq = store.addInbound(bare.kind === 'edit' ? { ...bare, text: '' } : bare, 'refused')
+    if (seq === undefined) return
+    log.info({ place: inbound.place.key, event: inbound.id, reason }, 'refused')
+    store.note({ seq }, 'received')
+    store.note({ seq }, 'refused', reason)
+  }
+
+  #admitMessage(message: Message, transport: Transport): Errand | undefined {
+    const { store } = this.#flow
+    if (message.text.trim() === '' && (message.attachments ?? []).length === 0) return undefined
+    const { strand, message: routed } = route(store, message)
+    if (this.#isErrand(message, transport)) return this.#admitPending(message, strand)
+    const late = this.#flow.now() - message.sentAt > this.#flow.backlogMaxAgeMs
+    const seq = store.addInbound(routed, late ? 'stale' : 'queued', strand)
+    if (seq === undefined) return undefined
+    this.#received(seq)
+    if (late) {
+      store.note({ seq }, 'held back', 'older than backlog_max_age_minutes')
+      return () => this.#flow.keep(() => askAboutStale(this.#flow, message.place))
+    }
+    store.note({ seq }, 'queued')
+    return () => this.#queued(seq, routed, strand)
+  }
+
+  /** Is it a command, a choice that was typed, or words that an agent waits for? */
+  #isErrand(message: Message, transport: Transport): boolean {
+    if (parseCommand(message.text, transport.commandPrefixes, this.#commands) !== undefined) return true
+    if (this.#isAnswer(message)) return true
+    if (stopWords.has(message.text.trim().toLowerCase()) && this.#runs(message)) return true
+    return transport.choices === 'typed' && pressed(this.#flow, message) !== undefined
+  }
+
+  #runs({ place }: Message): boolean {
+    return this.#flow.conversations(place).some(({ running }) => running !== undefined)
+  }
+
+  #isAnswer({ place, sender, replyTo }: Message): boolean {
+    const conversations = this.#flow.conversations(place)
+    if (conversations.every(({ running }) => running === undefined || running.asks.waiting === 0)) return false
+    const answered =
+      replyTo === undefined ? undefined : this.#flow.store.publicationOfPost(place.key, replyTo.messageId)?.key
+    return conversations.some(({ running }) => running?.asks.expects(sender.id, answered) === true)
+  }
+
+  #admitPending(inbound: Message | Press, strand: string): Errand | undefined {
+    const seq = this.#flow.store.addInbound(inbound, 'pending', strand)
+    if (seq === undefined) return undefined
+    this.#received(seq)
+    return () => this.#carryOut(seq)
+  }
+
+  #admitEdit(edit: Edit): undefined {
+    const { store } = this.#flow
+    const seq = store.addInbound(edit, 'done')
+    const original = store.inboundOfMessage(edit.place.key, edit.messageId)
+    if (seq === undefined || original?.state !== 'queued') return
+    if (original.inbound.sender.id !== edit.sender.id) return
+    store.replaceText(original.seq, edit.text)
+    store.note({ seq: original.seq }, 'edited while it waited')
+  }
+
+  #admitRedaction(redaction: Redaction): undefined {
+    const { store } = this.#flow
+    const seq = store.addInbound(redaction, 'done')
+    const original = store.inboundOfMessage(redaction.place.key, redaction.messageId)
+    if (seq === undefined || original?.state !== 'queued') return
+    store.setInboxState(original.seq, 'cancelled')
+    store.note({ seq: original.seq }, 'taken back while it waited')
+    this.#flow.notices.withdraw(queueKey(original.seq), redaction.place)
+  }
+
+  #received(seq: number): void {
+    this.#flow.store.note({ seq }, 'received')
+    this.#flow.store.note({ seq }, 'authorised')
+  }
+
+  /** A message is in the queue: it runs at once, or its sender is told that it waits. */
+  async #queued(seq: number, message: Message, strand: string): Promise<void> {
+    const { place, messageId } = message
+    const conversation = this.#flow.conversation(place, strand)
+    void this.#flow.transports
+      .get(place.transport)
+      ?.mark?.(place, messageId, 'seen')
+      .catch(() => {
+        // A courtesy.
+      })
+    const { running } = conversation
+    const waits = running !== undefined || (conversation.busy && message.partial !== true)
+    const queue = this.#flow.store.inboundsIn('queued', place.key, strand)
+    const ahead = queue.filter((row) => row.seq < seq)
+    const last = ahead.at(-1)
+    const self = queue.find((row) => row.seq === seq)
+    if (waits && self !== undefined && !(last !== undefined && belongsTogether(last, self))) {
+      const steer = running !== undefined && conversation.choices.provider.steer !== undefined
+      await this.#flow.keep(() =>
+        this.#flow.notices.say({
+          key: queueKey(seq),
+          place,
+          replyTo: messageId,
+          text:
+            ahead.length === 0
+              ? 'Waiting for the running turn.'
+              : `Waiting: ${ahead.length + 1} turns are before this one.`,
+          offers: queueOffers(seq, steer),
+        }),
+      )
+    }
+    conversation.wake()
+  }
+}
+
+function queueOffers(seq: number, steer: boolean): readonly Offer[] {
+  const cancel: Offer = { label: 'Cancel', style: 'danger', action: { do: 'cancel', seq } }
+  return steer ? [cancel, { label: 'Steer', action: { do: 'steer', seq } }] : [cancel]
+}
+
+function stripped({ attachments: _files, replyTo: _answered, forwardedFrom: _said, ...bare }: Message): Message {
+  return { ...bare, text: '' }
+}

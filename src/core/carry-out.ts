@@ -1,0 +1,98 @@
+import { parseCommand, type Command, type CommandAnswer } from './command.ts'
+import type { Flow } from './flow.ts'
+import type { Message } from './message.ts'
+import { pressed } from './press.ts'
+import { PlaceControl, type Installation } from './place-control.ts'
+import type { InboxRow } from './store.ts'
+import { UserError } from './user-error.ts'
+
+export interface CarryOutDeps {
+  readonly commands: readonly Command[]
+  readonly installation: Installation
+}
+
+const mostAttempts = 3
+
+/** Carries out a command, a press or an awaited answer that was stored. Never throws what concerns this event alone. */
+export async function carryOut(seq: number, flow: Flow, deps: CarryOutDeps): Promise<void> {
+  const row = flow.store.inboundBySeq(seq)
+  if (row?.state !== 'pending') return
+  const attempts = await flow.keep(() => flow.store.countAttempt(seq))
+  if (attempts > mostAttempts) return setAside(row, flow, `ductor ended ${attempts - 1} times while it did this`)
+  try {
+    await perform(row, flow, deps)
+    await flow.keep(() => {
+      if (flow.store.inboundBySeq(seq)?.state === 'pending') flow.store.setInboxState(seq, 'done')
+    })
+  } catch (error) {
+    flow.log.error({ err: error, place: row.inbound.place.key }, 'a command failed')
+    await setAside(row, flow, error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function setAside({ seq, inbound }: InboxRow, flow: Flow, why: string): Promise<void> {
+  await flow.keep(() =>
+    flow.store.transaction(() => {
+      flow.store.setInboxState(seq, 'dead')
+      flow.store.note({ seq }, 'set aside', why)
+      flow.notices.say({
+        key: `dead/${seq}`,
+        place: inbound.place,
+        text: 'That could not be done; it was set aside. The log says why.',
+      })
+    }),
+  )
+}
+
+async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<void> {
+  const { inbound } = row
+  if (inbound.kind === 'press') return pressed(flow, inbound)?.()
+  if (inbound.kind !== 'message') return undefined
+  const prefixes = flow.transports.get(inbound.place.transport)?.commandPrefixes ?? ['/']
+  const call = parseCommand(inbound.text, prefixes, deps.commands)
+  if (call !== undefined) return command(row, inbound, call, flow, deps)
+  if (await takenAsWords(inbound, flow)) return undefined
+  const press = pressed(flow, inbound)
+  if (press !== undefined) return press()
+  const stop = deps.commands.find(({ name }) => name === 'stop')
+  const runs = flow.conversations(inbound.place).some(({ running }) => running !== undefined)
+  if (stop !== undefined && runs && inbound.text.trim().split(/\s+/).length === 1)
+    return command(row, inbound, { command: stop, args: '' }, flow, deps)
+  // What it answered is gone: it is a prompt like any other.
+  await flow.keep(() => flow.store.setInboxState(row.seq, 'queued'))
+  flow.conversation(inbound.place, row.strand).wake()
+  return undefined
+}
+
+async function takenAsWords({ place, sender, replyTo, text }: Message, flow: Flow): Promise<boolean> {
+  const answered =
+    replyTo === undefined ? undefined : flow.store.publicationOfPost(place.key, replyTo.messageId)?.key
+  for (const { running } of flow.conversations(place))
+    if (running?.asks.expects(sender.id, answered) === true)
+      return running.asks.takeWords(text, sender.id, answered)
+  return false
+}
+
+async function command(
+  { seq, strand }: InboxRow,
+  message: Message,
+  { command: called, args }: { readonly command: Command; readonly args: string },
+  flow: Flow,
+  { commands, installation }: CarryOutDeps,
+): Promise<void> {
+  const { place } = message
+  const control = new PlaceControl(flow, place, strand, { seq, message }, installation)
+  const prefix = message.text.slice(0, 1)
+  let answer: CommandAnswer
+  try {
+    if (called.needs === 'owner' && message.group)
+      throw new UserError(`${prefix}${called.name} concerns the whole installation: write it in a private chat.`)
+    const said = await called.run({ message, args, commands, prefix, control })
+    answer = typeof said === 'string' ? { text: said } : said
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    answer = { text: error.message }
+  }
+  if (answer.text === '') return
+  await flow.keep(() => flow.notices.say({ key: `reply/${place.transport}/${message.id}`, place, ...answer }))
+}
