@@ -8,12 +8,17 @@ import { openLog } from '../lib/log.ts'
 import { storeFile } from '../store/open.ts'
 import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
+import { lastLines } from '../lib/last-lines.ts'
+import { canRestart, restartCode } from './restart-code.ts'
+import { runnable } from './load.ts'
+import { settingsOf } from './settings.ts'
 import { version } from './version.ts'
 
 export interface ForegroundOptions {
   readonly home: string
   readonly config: LoadedConfig
-  readonly provider: AppOptions['provider']
+  /** The one that answers where nobody chose another. */
+  readonly provider: AppOptions['providers'][number]
   readonly env: Readonly<Record<string, string>>
   readonly verbose: boolean
 }
@@ -35,6 +40,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
   const stopped = stopSignals()
   let app: App | undefined
+  let again = false
   await using _control = await openControl(home, {
     version: version(),
     answers: answersOf(options, stopped.ask, () => app),
@@ -42,7 +48,15 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   })
   const names = config.transports.map(({ definition }) => definition.name)
   const announcer = new Announcer(names, (line) => process.stdout.write(`${line}\n`))
-  app = await begin(appOptions(options, log, warnings, announcer))
+  const restart = () => {
+    again = true
+    stopped.ask()
+    return true
+  }
+  app = await begin({
+    ...appOptions(options, log, warnings, announcer),
+    ...(canRestart() ? { restart } : {}),
+  })
   await Promise.race([app.firstTries, stopped.asked])
   if (!stopped.wasAsked()) {
     announcer.ready(performance.now())
@@ -51,8 +65,8 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   await stopped.asked
   log.info({ graceSeconds: config.core.shutdown_grace_seconds }, 'stopping')
   await app.stop(config.core.shutdown_grace_seconds * 1000)
-  log.info({}, 'stopped')
-  return 0
+  log.info({ again }, 'stopped')
+  return again ? restartCode : 0
 }
 
 async function begin(options: AppOptions): Promise<App> {
@@ -69,22 +83,26 @@ async function begin(options: AppOptions): Promise<App> {
 }
 
 function appOptions(
-  { home, config: { core, transports }, provider, env }: ForegroundOptions,
+  { home, config, provider, env }: ForegroundOptions,
   log: Log,
   warnings: readonly string[],
   announcer: Announcer,
 ): AppOptions {
+  const { core, transports } = config
   return {
     home,
     log,
     transports,
-    provider,
+    providers: runnable(config, env, provider),
     env: core.user_timezone === '' ? env : { ...env, TZ: core.user_timezone },
-    permissionMode: core.permission_mode,
-    ...(core.model === undefined ? {} : { model: core.model }),
+    settings: () => settingsOf(core, provider.definition.name),
+    ...(core.transcription.audio_command === undefined
+      ? {}
+      : { transcribe: core.transcription.audio_command }),
     backlogMaxAgeMs: core.backlog_max_age_minutes * 60_000,
     historyMs: core.history_days * 24 * 3600_000,
-    warnings,
+    warnings: () => warnings,
+    lastLog: () => lastLines(join(home, 'logs', 'ductor.log')),
     onReport(name, report) {
       log.info({ transport: name, ...report }, 'a transport reports')
       announcer.meet(name, report)

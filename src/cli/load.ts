@@ -34,7 +34,7 @@ export function chooseProvider(
   { core, providers }: LoadedConfig,
   env: Readonly<Record<string, string | undefined>>,
   wanted?: string,
-): AppOptions['provider'] | undefined {
+): AppOptions['providers'][number] | undefined {
   const name = wanted ?? core.provider
   if (name !== undefined) {
     const chosen = providers.get(name)
@@ -45,9 +45,21 @@ export function chooseProvider(
   return order.flatMap((one) => providers.get(one) ?? []).find((part) => available(part, env))
 }
 
+/** All that can run here, the chosen one first: what `/model` offers. */
+export function runnable(
+  { providers }: LoadedConfig,
+  env: Readonly<Record<string, string | undefined>>,
+  chosen: AppOptions['providers'][number],
+): AppOptions['providers'] {
+  const others = [...providers.values()].filter(
+    (part) => part.definition.name !== chosen.definition.name && available(part, env),
+  )
+  return [chosen, ...others]
+}
+
 /** Is there a program to run: named in the file, or on the PATH under one of its usual names? */
 export function available(
-  { definition, config }: AppOptions['provider'],
+  { definition, config }: AppOptions['providers'][number],
   env: Readonly<Record<string, string | undefined>>,
 ): boolean {
   return hasCommand(config) || definition.programs.some((program) => findProgram(program, env) !== undefined)

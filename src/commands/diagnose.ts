@@ -7,6 +7,9 @@ export const diagnose: Command = {
   needs: 'owner',
   async run({ control }) {
     const { facts, log } = await control.diagnose()
-    return { text: facts.join('\n') || 'Nothing is known.', ...(log.length === 0 ? {} : { code: log.join('\n') }) }
+    return {
+      text: facts.join('\n') || 'Nothing is known.',
+      ...(log.length === 0 ? {} : { code: log.join('\n') }),
+    }
   },
 }

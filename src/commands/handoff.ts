@@ -6,7 +6,8 @@ export const handoff: Command = {
   group: 'agent',
   async run({ control }) {
     const command = await control.handoff()
-    if (command !== undefined) return { text: 'In a terminal on the machine where ductor runs:', code: command }
+    if (command !== undefined)
+      return { text: 'In a terminal on the machine where ductor runs:', code: command }
     const { session, provider } = control.status()
     return session === undefined
       ? 'There is no session yet: it begins with your next message.'

@@ -15,7 +15,8 @@ export const help: Command = {
       const lines = commands
         .filter((command) => command.group === group)
         .map(
-          ({ name, usage, summary }) => `${prefix}${name}${usage === undefined ? '' : ` ${usage}`} – ${summary}`,
+          ({ name, usage, summary }) =>
+            `${prefix}${name}${usage === undefined ? '' : ` ${usage}`} – ${summary}`,
         )
       return [heading, ...lines].join('\n')
     })

@@ -31,7 +31,9 @@ async function ownerOf(
       // A provider that cannot tell now (not signed in, not installed) is no reason not to ask the next.
       return undefined
     })
-    const found = list?.models.find(({ id, name: shown }) => id.toLowerCase() === name || shown.toLowerCase() === name)
+    const found = list?.models.find(
+      ({ id, name: shown }) => id.toLowerCase() === name || shown.toLowerCase() === name,
+    )
     if (found !== undefined) return { provider, model: found.id }
   }
   return { provider: current, model: wanted }

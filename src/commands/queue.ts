@@ -11,7 +11,10 @@ export const queue: Command = {
     if (waiting.length === 0) return 'Nothing waits.'
     const lines = waiting
       .slice(0, shown)
-      .map(({ text, strand }, index) => `${index + 1}. ${strand === '' ? '' : `@${strand}: `}${text || '(a file)'}`)
+      .map(
+        ({ text, strand }, index) =>
+          `${index + 1}. ${strand === '' ? '' : `@${strand}: `}${text || '(a file)'}`,
+      )
     const more = waiting.length > shown ? [`… and ${waiting.length - shown} more`] : []
     return {
       text: ['Waiting, in this order:', ...lines, ...more].join('\n'),

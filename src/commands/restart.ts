@@ -6,6 +6,8 @@ export const restart: Command = {
   group: 'ductor',
   needs: 'owner',
   async run({ control }) {
-    return (await control.restart()) ? 'Restarting; I say so here when I am back.' : 'I cannot restart myself here.'
+    return (await control.restart())
+      ? 'Restarting; I say so here when I am back.'
+      : 'I cannot restart myself here.'
   },
 }

@@ -9,11 +9,18 @@ const modes: Readonly<Record<string, PermissionMode>> = {
   plan: 'plan',
   bypassPermissions: 'bypassPermissions',
   'full-access': 'bypassPermissions',
+  'read-only': 'readOnly',
+  readOnly: 'readOnly',
+  dontAsk: 'readOnly',
 }
 
 const levels = ['debug', 'info', 'warn', 'error'] as const
 const oneLevel = `must be one of ${levels.join(', ')}`
 const oneMode = `must be one of ${Object.keys(modes).join(', ')}`
+
+const accesses = ['workspace', 'home', 'all'] as const
+const oneAccess = `must be one of ${accesses.join(', ')}`
+const yesOrNo = z.boolean('must be true or false')
 
 const names = z.array(
   z.string('must be a name in double quotes'),
@@ -48,13 +55,84 @@ export const schema = z.object({
     .string('must be the name of a model, in double quotes')
     .optional()
     .describe('The model that the CLI shall use; its own choice where it is left out.'),
+  reasoning_effort: z
+    .string('must be a name, such as "medium"')
+    .optional()
+    .describe(
+      'How hard the model thinks, by the CLI’s own name for it; its own choice where it is left out.',
+    ),
   permission_mode: z
     .string(oneMode)
     .default('ask')
     // Not one that merely comes near: a wrong guess would let the agent do what nobody allowed.
     .refine((mode) => Object.hasOwn(modes, mode), oneMode)
     .transform((mode) => modes[mode] ?? 'ask')
-    .describe('What the agent may do without asking: `ask`, `acceptEdits`, `plan` or `bypassPermissions`.'),
+    .describe(
+      'What the agent may do without asking: `readOnly`, `ask`, `acceptEdits`, `plan` or `bypassPermissions`.',
+    ),
+  permission_timeout_minutes: span('minutes')
+    .positive('must be a number of minutes, more than 0')
+    .default(30)
+    .describe('After which a request that nobody answers is denied.'),
+  file_access: z
+    .enum(accesses, oneAccess)
+    .default('workspace')
+    .describe(
+      'Which files the agent may send into a chat: those of its `workspace`, of your `home` folder, or `all`.',
+    ),
+  idle_timeout_minutes: span('minutes')
+    .default(1440)
+    .describe(
+      'A session without a message for so long is over; the next message begins a new one. 0: never.',
+    ),
+  daily_reset_enabled: yesOrNo.default(false).describe('Does a new session begin every day?'),
+  daily_reset_hour: z
+    .int('must be an hour, 0 to 23')
+    .min(0, 'must be an hour, 0 to 23')
+    .max(23, 'must be an hour, 0 to 23')
+    .default(4)
+    .describe('At which hour of `user_timezone`, where `daily_reset_enabled` is true.'),
+  max_session_messages: z
+    .int('must be a number of messages, or null')
+    .positive('must be a number of messages, or null')
+    .nullable()
+    .default(null)
+    .describe('After so many messages a new session begins.'),
+  transcription: z
+    .object(
+      {
+        audio_command: z
+          .union(
+            [
+              z.array(z.string()).min(1),
+              z
+                .string()
+                .min(1)
+                .transform((text) => text.trim().split(/\s+/)),
+            ],
+            'must be a program and its arguments, such as ["whisper-cli", "--txt"]',
+          )
+          .transform(([program = '', ...args]): readonly [string, ...string[]] => [program, ...args])
+          .optional()
+          .describe(
+            'The program that writes a voice message down: it is given the file last, and prints the text.',
+          ),
+      },
+      'must be a block: { … }',
+    )
+    .prefault({})
+    .describe('How voice messages become text.'),
+  scene: z
+    .object(
+      {
+        technical_footer: yesOrNo
+          .default(false)
+          .describe('Does each answer end with a line about model, time, tokens and cost?'),
+      },
+      'must be a block: { … }',
+    )
+    .prefault({})
+    .describe('What is shown around an answer.'),
   providers: z
     .record(
       z.string(),
@@ -91,9 +169,10 @@ export type CoreConfig = z.infer<typeof schema>
 
 /** Keys that the product family knows and that this version does not act on yet. */
 export const notYet: ReadonlySet<string> = new Set(
-  `claude_account claude_accounts consult_wipe consult_wipe_hour ductor_home managed_topics persona_prompt slack idle_timeout_minutes session_age_warning_hours daily_reset_hour daily_reset_enabled language max_budget_usd max_turns
-   max_session_messages cli_timeout reasoning_effort file_access gemini_api_key allowed_channel_ids interagent_port update_check
-   append_system_prompt_files project_roots streaming docker heartbeat memory_flush memory_reflection memory_compaction
-   cleanup webhooks api cli_parameters image timeouts tasks cron_delivery_retry
-   cron_preflight scene notifications transcription skills permission_timeout_minutes`.split(/\s+/),
+  `claude_account claude_accounts consult_wipe consult_wipe_hour ductor_home managed_topics persona_prompt
+    slack session_age_warning_hours language max_budget_usd max_turns cli_timeout gemini_api_key
+    allowed_channel_ids interagent_port update_check append_system_prompt_files project_roots streaming docker
+    heartbeat memory_flush memory_reflection memory_compaction cleanup webhooks api
+    cli_parameters image timeouts tasks cron_delivery_retry cron_preflight notifications
+    skills`.split(/\s+/),
 )

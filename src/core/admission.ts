@@ -99,9 +99,12 @@ export class Admission {
 
   #isAnswer({ place, sender, replyTo }: Message): boolean {
     const conversations = this.#flow.conversations(place)
-    if (conversations.every(({ running }) => running === undefined || running.asks.waiting === 0)) return false
+    if (conversations.every(({ running }) => running === undefined || running.asks.waiting === 0))
+      return false
     const answered =
-      replyTo === undefined ? undefined : this.#flow.store.publicationOfPost(place.key, replyTo.messageId)?.key
+      replyTo === undefined
+        ? undefined
+        : this.#flow.store.publicationOfPost(place.key, replyTo.messageId)?.key
     return conversations.some(({ running }) => running?.asks.expects(sender.id, answered) === true)
   }
 
@@ -177,6 +180,11 @@ function queueOffers(seq: number, steer: boolean): readonly Offer[] {
   return steer ? [cancel, { label: 'Steer', action: { do: 'steer', seq } }] : [cancel]
 }
 
-function stripped({ attachments: _files, replyTo: _answered, forwardedFrom: _said, ...bare }: Message): Message {
+function stripped({
+  attachments: _files,
+  replyTo: _answered,
+  forwardedFrom: _said,
+  ...bare
+}: Message): Message {
   return { ...bare, text: '' }
 }

@@ -10,12 +10,14 @@ export interface Marks {
 
 const mark = /<file:([^<>\n]{1,4096})>|\[button:([^[\]\n]{1,200})\]/g
 /** Code is shown as it is: what stands in it is an example, not a wish. */
-const code = /(^|\n)[ \t]*(`{3,}|~{3,})[\s\S]*?(?:\n[ \t]*\2[`~]*[ \t]*(?=\n|$)|$)|(`+)(?!`)[^\n]*?[^`]\3(?!`)/g
+const code =
+  /(^|\n)[ \t]*(`{3,}|~{3,})[\s\S]*?(?:\n[ \t]*\2[`~]*[ \t]*(?=\n|$)|$)|(`+)(?!`)[^\n]*?[^`]\3(?!`)/g
 const mostButtons = 50
 
 /** Takes the marks out of a text. */
 export function readMarks(source: string): Marks {
-  if (!source.includes('<file:') && !source.includes('[button:')) return { text: source, files: [], buttons: [] }
+  if (!source.includes('<file:') && !source.includes('[button:'))
+    return { text: source, files: [], buttons: [] }
   const files: string[] = []
   const buttons: string[] = []
   const read = (stretch: string): string =>
@@ -37,10 +39,16 @@ export function readMarks(source: string): Marks {
 
 /** A mark on a line of its own leaves no empty lines behind. */
 function tidy(text: string): string {
-  return text.replace(/[ \t]+$/gm, '').replace(/\n{3,}/g, '\n\n').trimEnd()
+  return text
+    .replace(/[ \t]+$/gm, '')
+    .replace(/\n{3,}/g, '\n\n')
+    .trimEnd()
 }
 
 /** While the text still grows: a mark that has only begun is not shown yet. */
 export function withoutOpenMark(text: string): string {
-  return text.replace(/(?:<(?:f(?:i(?:l(?:e(?::[^<>\n]*)?)?)?)?)?|\[(?:b(?:u(?:t(?:t(?:o(?:n(?::[^[\]\n]*)?)?)?)?)?)?)?)$/, '')
+  return text.replace(
+    /(?:<(?:f(?:i(?:l(?:e(?::[^<>\n]*)?)?)?)?)?|\[(?:b(?:u(?:t(?:t(?:o(?:n(?::[^[\]\n]*)?)?)?)?)?)?)?)$/,
+    '',
+  )
 }

@@ -31,7 +31,8 @@ export function burst(
 
 /** Were these two, next to each other in a queue, sent together? */
 export function belongsTogether({ inbound: before }: InboxRow, { inbound: next }: InboxRow): boolean {
-  if (before.kind !== 'message' || next.kind !== 'message' || before.sender.id !== next.sender.id) return false
+  if (before.kind !== 'message' || next.kind !== 'message' || before.sender.id !== next.sender.id)
+    return false
   if (Math.abs(next.sentAt - before.sentAt) > apartMs) return false
   const caption = before.text.trim() === '' || next.text.trim() === ''
   const begun = before.partial === true || before.text.trim() === ''

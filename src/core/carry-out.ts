@@ -18,7 +18,8 @@ export async function carryOut(seq: number, flow: Flow, deps: CarryOutDeps): Pro
   const row = flow.store.inboundBySeq(seq)
   if (row?.state !== 'pending') return
   const attempts = await flow.keep(() => flow.store.countAttempt(seq))
-  if (attempts > mostAttempts) return setAside(row, flow, `ductor ended ${attempts - 1} times while it did this`)
+  if (attempts > mostAttempts)
+    return setAside(row, flow, `ductor ended ${attempts - 1} times while it did this`)
   try {
     await perform(row, flow, deps)
     await flow.keep(() => {
@@ -86,7 +87,9 @@ async function command(
   let answer: CommandAnswer
   try {
     if (called.needs === 'owner' && message.group)
-      throw new UserError(`${prefix}${called.name} concerns the whole installation: write it in a private chat.`)
+      throw new UserError(
+        `${prefix}${called.name} concerns the whole installation: write it in a private chat.`,
+      )
     const said = await called.run({ message, args, commands, prefix, control })
     answer = typeof said === 'string' ? { text: said } : said
   } catch (error) {

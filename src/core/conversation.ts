@@ -9,7 +9,7 @@ import type { Attachment, Message, Place } from './message.ts'
 import { promptOf, together, type Brought } from './prompt.ts'
 import type { Provider, Steered, StopReason, Turn, UnpromptedTurn } from './provider.ts'
 import { RunningTurn, turnKey, type RunningTurnDeps } from './running-turn.ts'
-import type { InboxRow, StrandRow } from './store.ts'
+import type { InboxRow } from './store.ts'
 import type { Transport } from './transport.ts'
 import type { Part, View } from './view.ts'
 
@@ -108,9 +108,9 @@ export class Conversation {
   }
 
   /** A turn that the agent began by itself: it is shown like any other, and the next one waits for it. */
-  hearUnprompted({ id, events, stop }: UnpromptedTurn): void {
-    if (this.#closing) return stop()
-    void this.#alone(() => this.#followUnprompted(id, events, stop)).catch((error: unknown) => {
+  hearUnprompted(turn: UnpromptedTurn): void {
+    if (this.#closing) return turn.stop()
+    void this.#alone(() => this.#followUnprompted(turn)).catch((error: unknown) => {
       this.#deps.log.error({ err: error, place: this.place.key }, 'a turn of its own accord stumbled')
     })
   }
@@ -128,10 +128,7 @@ export class Conversation {
   /** One turn at a time, in the order in which they were begun. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
     const mine = this.#last.then(run)
-    this.#last = mine.then(
-      () => {},
-      () => {},
-    )
+    this.#last = settled(mine)
     return mine
   }
 
@@ -350,11 +347,8 @@ export class Conversation {
     )
   }
 
-  async #followUnprompted(
-    id: string,
-    events: UnpromptedTurn['events'],
-    stop: UnpromptedTurn['stop'],
-  ): Promise<void> {
+  async #followUnprompted(turn: UnpromptedTurn): Promise<void> {
+    const { id } = turn
     const { store, keep, now } = this.#deps
     const choices = this.choices
     const startedAt = now()
@@ -366,9 +360,9 @@ export class Conversation {
       }),
     )
     const running = this.#begin(id, startedAt, choices, undefined, preface(this.strand, undefined))
-    running.abort.signal.addEventListener('abort', stop, { once: true })
+    running.abort.signal.addEventListener('abort', () => turn.stop(), { once: true })
     try {
-      const view = await running.follow(events)
+      const view = await running.follow(turn.events)
       if (this.#closing && view.stop === 'cancelled') return
       await this.#end(running, choices, view)
     } finally {
@@ -401,12 +395,20 @@ function preface(strand: string, over: string | undefined): readonly Part[] {
   const parts: Part[] = []
   if (strand !== '') parts.push({ kind: 'notice', text: `@${strand}` })
   if (over !== undefined)
-    parts.push({ kind: 'notice', text: `A new conversation begins: ${over}. /resume lists the earlier ones.` })
+    parts.push({
+      kind: 'notice',
+      text: `A new conversation begins: ${over}. /resume lists the earlier ones.`,
+    })
   return parts
 }
 
 function filesOf(brought: readonly Brought[]): readonly Attachment[] {
   return brought.flatMap(({ attachment }) => (attachment.path === undefined ? [] : [attachment]))
+}
+
+/** Resolves when the other has, however it ended. */
+async function settled(promise: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([promise])
 }
 
 async function* cancelled() {

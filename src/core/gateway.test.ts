@@ -147,7 +147,7 @@ test('a turn that was cut off is asked about, never run again by itself', async 
   before.provider.script = () => [{ type: 'session.started', sessionId: 's' }, () => new Promise(() => {})]
   await before.hear(message('deploy it'))
   await before.hear(message('and then this'))
-  await eventually(() => before.provider.turns.length === 1 && before.store.session('tg:1', 'scripted'))
+  await eventually(() => before.provider.turns.length === 1 && before.store.session('tg:1', '', 'scripted'))
   before.kill()
 
   const after = setStage({ path, transport: before.transport })
@@ -173,7 +173,7 @@ test('Continue resumes the session and says what happened', async (t) => {
   const before = setStage({ path })
   before.provider.script = () => [{ type: 'session.started', sessionId: 's' }, () => new Promise(() => {})]
   await before.hear(message('deploy it'))
-  await eventually(() => before.store.session('tg:1', 'scripted'))
+  await eventually(() => before.store.session('tg:1', '', 'scripted'))
   before.kill()
   const after = setStage({ path, transport: before.transport })
   after.gateway.start()

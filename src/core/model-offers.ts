@@ -35,7 +35,9 @@ function modelOffer({ id, name }: Model, strand: string, provider: string): Offe
 export async function effortOffers(control: Control): Promise<CommandAnswer> {
   const { provider, model, effort, strand } = control.status()
   const list = await control.models()
-  const current = list?.models.find(({ id, isDefault }) => (model === undefined ? isDefault === true : id === model))
+  const current = list?.models.find(({ id, isDefault }) =>
+    model === undefined ? isDefault === true : id === model,
+  )
   const efforts = current?.efforts ?? []
   if (efforts.length === 0)
     return { text: `${model ?? provider} offers no choice of effort; /effort NAME is passed on as it is.` }
@@ -47,4 +49,3 @@ export async function effortOffers(control: Control): Promise<CommandAnswer> {
     })),
   }
 }
-

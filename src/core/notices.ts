@@ -40,7 +40,8 @@ export class Notices {
     this.#store.transaction(() => {
       const choices = offers.map((offer) => this.offer(key, place, offer))
       const parts: Part[] = [{ kind: 'notice', text }]
-      if (code !== undefined && code !== '') parts.push({ kind: 'code', text: code, ...(language === undefined ? {} : { language }) })
+      if (code !== undefined && code !== '')
+        parts.push({ kind: 'code', text: code, ...(language === undefined ? {} : { language }) })
       this.#outbox.show({
         key,
         place,

@@ -175,13 +175,25 @@ export class PlaceControl implements Control {
     return provider.models?.(AbortSignal.timeout(lookMs))
   }
 
-  async choose({ provider, model, effort }: { provider?: string; model?: string; effort?: string }): Promise<void> {
+  async choose({
+    provider,
+    model,
+    effort,
+  }: {
+    provider?: string
+    model?: string
+    effort?: string
+  }): Promise<void> {
     const { store } = this.#flow
     if (provider !== undefined) this.#provider(provider)
     const now = this.#flow.now()
     const { key } = this.#place
     await this.#flow.keep(() => {
-      const { name, madeAt, gist: about } = store.strand(key, this.strand) ?? { name: this.strand, madeAt: now }
+      const {
+        name,
+        madeAt,
+        gist: about,
+      } = store.strand(key, this.strand) ?? { name: this.strand, madeAt: now }
       store.saveStrand(this.#place, {
         name,
         madeAt,
@@ -202,9 +214,7 @@ export class PlaceControl implements Control {
   async resume(session: string): Promise<void> {
     const { provider, providerName } = this.#conversation.choices
     await provider.release?.(this.#place, this.strand)
-    await this.#flow.keep(() =>
-      this.#flow.store.setSession(this.#place, this.strand, providerName, session),
-    )
+    await this.#flow.keep(() => this.#flow.store.setSession(this.#place, this.strand, providerName, session))
   }
 
   async handoff(): Promise<string | undefined> {
@@ -254,9 +264,7 @@ export class PlaceControl implements Control {
     const { store, notices } = this.#flow
     const before = this.#message?.seq ?? Number.POSITIVE_INFINITY
     return store.transaction(() => {
-      const rows = store
-        .inboundsIn('queued', this.#place.key, strand)
-        .filter(({ seq }) => seq < before)
+      const rows = store.inboundsIn('queued', this.#place.key, strand).filter(({ seq }) => seq < before)
       for (const { seq } of rows) {
         store.setInboxState(seq, 'cancelled')
         store.note({ seq }, 'cancelled', 'by a command')

@@ -44,7 +44,9 @@ export function promptOf(message: Message, brought: readonly Brought[]): string 
     ...brought.flatMap(({ transcript }) =>
       transcript === undefined ? [] : [`(spoken, and written down by a program:)\n${transcript.trim()}`],
     ),
-    ...(brought.length === 0 ? [] : [`(files that came with this message:)\n${brought.map(lineOf).join('\n')}`]),
+    ...(brought.length === 0
+      ? []
+      : [`(files that came with this message:)\n${brought.map(lineOf).join('\n')}`]),
   ].join('\n\n')
 }
 
@@ -59,7 +61,9 @@ function quote(text: string): string {
 function lineOf({ attachment, missing }: Brought): string {
   const { kind, name, mimeType, size, path } = attachment
   const what = `${kind} “${nameOf(name)}” (${mimeType}${size === undefined ? '' : `, ${sizeOf(size)}`})`
-  return missing === undefined && path !== undefined ? `- ${what}: ${path}` : `- ${what}: not here. ${missing ?? ''}`
+  return missing === undefined && path !== undefined
+    ? `- ${what}: ${path}`
+    : `- ${what}: not here. ${missing ?? ''}`
 }
 
 /** Bytes as people say them. */

@@ -62,7 +62,8 @@ export interface SessionRow {
 
 /** What the pressing of a choice does. Kept as JSON. */
 export type Action =
-  | { readonly do: 'cancel' | 'steer'; readonly seq: number }
+  | { readonly do: 'cancel'; readonly seq: number }
+  | { readonly do: 'steer'; readonly seq: number }
   /** The label goes to the agent, as if the person had written it. */
   | { readonly do: 'prompt'; readonly text: string; readonly strand: string }
   | {

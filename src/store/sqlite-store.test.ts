@@ -36,14 +36,14 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
       const hello = message('hello')
       assert.equal(store().addInbound(hello, 'queued'), 1)
       assert.equal(store().addInbound(hello, 'queued'), undefined)
-      assert.deepEqual(store().nextQueued(place.key)?.inbound, hello)
+      assert.deepEqual(store().nextQueued(place.key, '', 1)[0]?.inbound, hello)
     })
 
     test('what waits comes in the order in which it was taken', (t) => {
       const store = opener(t, kind)
       for (const text of ['a', 'b', 'c']) store().addInbound(message(text), 'queued')
       store().setInboxState(1, 'done')
-      assert.equal(store().nextQueued(place.key)?.seq, 2)
+      assert.equal(store().nextQueued(place.key, '', 1)[0]?.seq, 2)
       assert.equal(store().countInbox('queued'), 2)
     })
 
@@ -102,7 +102,7 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
       const hello = message('hello')
       const seq = store().addInbound(hello, 'queued') ?? 0
       store().note({ seq }, 'received')
-      store().startTurn({ id: 't', place, provider: 'demo', startedAt: 1 })
+      store().startTurn({ id: 't', place, strand: '', provider: 'demo', startedAt: 1 })
       store().setInboxState(seq, 'running', 't')
       store().savePublication({
         key: 'turn/t',

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AgentSettings } from '../../src/core/agent.ts'
 import type { Log } from '../../src/core/define.ts'
 import { commands } from '../../src/commands/index.ts'
 import { Gateway } from '../../src/core/gateway.ts'
@@ -179,6 +180,19 @@ export interface StageOptions {
   readonly transport?: PaperTransport
   readonly provider?: ScriptedProvider
   readonly backlogMaxAgeMs?: number
+  readonly workspace?: string
+  readonly settings?: Partial<AgentSettings>
+  /** Further providers beside `scripted`. */
+  readonly others?: readonly (readonly [string, Provider])[]
+}
+
+const usualSettings: AgentSettings = {
+  provider: 'scripted',
+  permissionMode: 'ask',
+  permissionTimeoutMs: 3600_000,
+  expiry: { idleMs: Number.POSITIVE_INFINITY, messages: Number.POSITIVE_INFINITY },
+  fileAccess: 'workspace',
+  footer: false,
 }
 
 /** The real flow and the real store, between a paper network and a scripted provider. */
@@ -187,6 +201,9 @@ export function setStage({
   transport = new PaperTransport(),
   provider = new ScriptedProvider(),
   backlogMaxAgeMs = 3600_000,
+  workspace = '/',
+  settings = {},
+  others = [],
 }: StageOptions = {}): Stage {
   const store = new SqliteStore(openDatabase(path))
   const transports = new Map([['paper', transport]])
@@ -201,11 +218,22 @@ export function setStage({
     store,
     outbox,
     transports,
-    agent: { provider, providerName: 'scripted', workspace: '/', permissionMode: 'ask' },
+    agent: {
+      name: 'main',
+      home: '/',
+      workspace,
+      providers: new Map([['scripted', provider], ...others]),
+      settings: () => ({ ...usualSettings, ...settings }),
+    },
     commands,
     log: silentLog,
     backlogMaxAgeMs,
-    warnings: [],
+    installation: {
+      warnings: () => [],
+      memory: async () => undefined,
+      diagnose: async () => ({ facts: [], log: [] }),
+      restart: async () => false,
+    },
   })
   const intake = gateway.intake('paper', alive.signal)
   return {

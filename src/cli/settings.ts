@@ -1,0 +1,23 @@
+import type { CoreConfig } from '../config/schema.ts'
+import type { AgentSettings } from '../core/agent.ts'
+
+/** What config.json says of the agent, in the agent's own terms. `provider`: the one that was chosen at the start. */
+export function settingsOf(core: CoreConfig, provider: string): AgentSettings {
+  const { model, reasoning_effort: effort } = core
+  const idle = core.idle_timeout_minutes * 60_000
+  return {
+    provider,
+    ...(model === undefined ? {} : { model }),
+    ...(effort === undefined ? {} : { effort }),
+    permissionMode: core.permission_mode,
+    permissionTimeoutMs: core.permission_timeout_minutes * 60_000,
+    expiry: {
+      idleMs: idle === 0 ? Number.POSITIVE_INFINITY : idle,
+      messages: core.max_session_messages ?? Number.POSITIVE_INFINITY,
+      ...(core.daily_reset_enabled ? { dailyHour: core.daily_reset_hour } : {}),
+      ...(core.user_timezone === '' ? {} : { timeZone: core.user_timezone }),
+    },
+    fileAccess: core.file_access,
+    footer: core.scene.technical_footer,
+  }
+}
