@@ -1,5 +1,6 @@
 import type { Schema } from 'hast-util-sanitize'
 import { renderHtml } from '../html.ts'
+import { isTooCostly } from '../markdown-cost.ts'
 
 /** What the specification lets clients show, as far as Markdown can make it. */
 const inlineTags = ['a', 'br', 'code', 'del', 'em', 'img', 'input', 'strong', 'sub', 'sup']
@@ -23,32 +24,9 @@ const schema: Schema = {
   strip: ['script'],
 }
 
-/** Markdown as the HTML that Matrix allows; undefined where it would be far too much of it, or cannot be made. */
+/** Markdown as the HTML that Matrix allows; undefined where it would be far too much of it to be made. */
 export function matrixHtml(markdown: string): string | undefined {
-  if (isHostile(markdown)) return undefined
-  try {
-    return adapt(renderHtml(markdown, schema))
-  } catch (error) {
-    // Thousands of quotes in each other use up the stack. The source is still there to be read.
-    if (error instanceof RangeError) return undefined
-    throw error
-  }
-}
-
-/** Would rendering take seconds, for something that no person would read anyway? */
-function isHostile(markdown: string): boolean {
-  const marks = markdown.match(/[*_~]+/g)?.length ?? 0
-  return tooDeep.test(markdown) || marks > 3_000 || mostCells(markdown) > 10_000
-}
-
-/** Quotes and lists in each other. */
-const tooDeep = /^(?:[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])){40}/m
-
-/** Short rows of a table are filled up to its width: a few lines of text could become millions of cells. */
-function mostCells(markdown: string): number {
-  const lines = markdown.split('\n')
-  const widths = lines.filter((line) => /^[\s>|:-]+$/.test(line)).map((line) => line.split('|').length)
-  return Math.max(0, ...widths) * lines.length
+  return isTooCostly(markdown) ? undefined : adapt(renderHtml(markdown, schema))
 }
 
 /** Text that is no Markdown, as HTML. */
