@@ -2,10 +2,11 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { linesOf, type Line } from './json-lines.ts'
-import { killTree } from './kill-tree.ts'
+import type { LedgerEntry, ProcessLedger } from './process-ledger.ts'
 
 const stderrKept = 4096
 const orphanMs = 1000
+const leftoversMs = 1000
 
 /** How a process ended. `not-started` says why in a sentence for a person. */
 export type Exit =
@@ -25,20 +26,33 @@ export interface CliCommand {
 
 /** A CLI that talks in lines. Whoever made it ends it with `kill`. */
 export class CliProcess {
-  /** Resolves, and never rejects, when the process has ended and all its output was read. */
+  /**
+   * Resolves, and never rejects, when the process has ended, however it did, all its output was read, and nothing that
+   * it had started runs any more.
+   */
   readonly exit: Promise<Exit>
+  readonly #entry: LedgerEntry
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable> | undefined
   readonly #lineLimit: number | undefined
   #stderr = Buffer.alloc(0)
   #ended = false
 
-  constructor(command: CliCommand) {
+  /** Starts it and has it written down. Whether that worked is told by `exit`. */
+  static async start(command: CliCommand, ledger: ProcessLedger): Promise<CliProcess> {
+    const entry = await ledger.enter()
+    const started = new CliProcess(command, entry)
+    if (started.pid !== undefined) await entry.started(started.pid)
+    return started
+  }
+
+  private constructor(command: CliCommand, entry: LedgerEntry) {
     this.#lineLimit = command.lineLimit
+    this.#entry = entry
     try {
       // A group of its own: Ctrl-C in our terminal is ours to handle, not the CLI's.
       this.#child = spawn(command.program, command.args, {
         cwd: command.cwd,
-        env: command.env,
+        env: { ...command.env, ...entry.env },
         stdio: ['pipe', 'pipe', 'pipe'],
         detached: process.platform !== 'win32',
         windowsHide: true,
@@ -46,8 +60,7 @@ export class CliProcess {
       this.exit = this.#follow(this.#child, command)
     } catch (error) {
       // Some failures (E2BIG) are thrown, others (ENOENT) are told by an event.
-      this.#ended = true
-      this.exit = Promise.resolve({ how: 'not-started', sentence: whyNotStarted(error, command) })
+      this.exit = this.#notStarted(error, command)
     }
   }
 
@@ -82,7 +95,7 @@ export class CliProcess {
   async kill(graceMs: number): Promise<void> {
     const child = this.#child
     if (child?.pid !== undefined && !this.#ended) {
-      await killTree(child.pid, graceMs)
+      await this.#entry.end(graceMs)
       // Whoever still holds the other end of the pipes must not keep us waiting.
       child.stdout.destroy()
       child.stderr.destroy()
@@ -91,30 +104,41 @@ export class CliProcess {
     await this.exit
   }
 
-  #follow(child: ChildProcessByStdio<Writable, Readable, Readable>, command: CliCommand): Promise<Exit> {
+  async #follow(
+    child: ChildProcessByStdio<Writable, Readable, Readable>,
+    command: CliCommand,
+  ): Promise<Exit> {
     child.stderr.on('data', (chunk: Buffer) => {
       this.#stderr = Buffer.from(Buffer.concat([this.#stderr, chunk]).subarray(-stderrKept))
     })
     // A broken pipe is told by the exit.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => {})
-    return new Promise((resolve) => {
-      child.once('error', (error) => {
-        if (child.pid !== undefined) return
-        this.#ended = true
-        resolve({ how: 'not-started', sentence: whyNotStarted(error, command) })
-      })
-      // An orphan may hold the pipes open for as long as it likes: what it says is not the CLI's.
-      child.once('exit', () => {
-        setTimeout(() => {
-          child.stdout.destroy()
-          child.stderr.destroy()
-        }, orphanMs).unref()
-      })
-      child.once('close', (code, signal) => {
-        this.#ended = true
-        resolve({ how: 'exited', code, signal })
+    const closed = new Promise((resolve) => child.once('close', resolve))
+    const [code, signal, error] = await new Promise<
+      readonly [code: number | null, signal: NodeJS.Signals | null, error?: Error]
+    >((resolve) => {
+      child.once('exit', (...how) => resolve(how))
+      child.once('error', (reason) => {
+        if (child.pid === undefined) resolve([null, null, reason])
       })
     })
+    if (error !== undefined) return await this.#notStarted(error, command)
+    this.#ended = true
+    // What it left behind may hold the pipes open for as long as it likes: what that says is not the CLI's.
+    await this.#entry.end(leftoversMs)
+    const cut = setTimeout(() => {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }, orphanMs)
+    await closed
+    clearTimeout(cut)
+    return { how: 'exited', code, signal }
+  }
+
+  async #notStarted(error: unknown, command: CliCommand): Promise<Exit> {
+    this.#ended = true
+    await this.#entry.end(0)
+    return { how: 'not-started', sentence: whyNotStarted(error, command) }
   }
 }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { test } from 'node:test'
-import type { Provider, Turn, TurnEvent } from '../../src/core/provider.ts'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { test, type TestContext } from 'node:test'
+import type { Provider, Turn, TurnEvent, UnpromptedTurn } from '../../src/core/provider.ts'
 import { eventually } from '../support/eventually.ts'
+
+/** A PNG of one pixel. */
+const dot = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
 type Ended = Extract<TurnEvent, { type: 'turn.ended' }>
 
@@ -19,6 +22,12 @@ export interface ProviderStage extends AsyncDisposable {
     bash(command: string): string
     /** Answers `prompts: N`: how many prompts of this session the model was sent. */
     history(): string
+    /** The agent asks this of the person, and then says what the answer was. */
+    readonly question?: (text: string, options: readonly string[]) => string
+    /** Runs a command in the background and ends the turn; when the command has ended, the agent speaks by itself. */
+    readonly background?: (command: string) => string
+    /** Answers `pictures: N`: how many pictures came with this prompt. */
+    readonly pictures?: () => string
   }
   /** A path in the turns' folder. */
   path(name: string): string
@@ -36,14 +45,14 @@ export function providerContract(
 ): void {
   const contract = (
     what: string,
-    act: (stage: ProviderStage, provider: Provider) => Promise<void>,
+    act: (stage: ProviderStage, provider: Provider, t: TestContext) => Promise<void>,
     reason = skip,
   ): void =>
-    void test(`${name}: ${what}`, reason === undefined ? {} : { skip: reason }, async () => {
+    void test(`${name}: ${what}`, reason === undefined ? {} : { skip: reason }, async (t) => {
       await using stage = await start()
       const provider = stage.open()
       try {
-        await act(stage, provider)
+        await act(stage, provider, t)
       } finally {
         await provider.close?.()
       }
@@ -125,7 +134,7 @@ export function providerContract(
           events.push(event)
           if (event.type !== 'permission.requested') continue
           assert.equal(existsSync(stage.path('made')), false)
-          assert.equal(event.detail, command)
+          assert.ok(event.detail.includes(command), event.detail)
           assert.equal(provider.answer?.(turn.id, event.id, { allow }), true)
           assert.equal(provider.answer?.(turn.id, event.id, { allow }), false)
         }
@@ -138,13 +147,133 @@ export function providerContract(
       skip ?? noTools,
     )
 
-  contract('two conversations run at once', async (stage, provider) => {
-    const answers = await Promise.all(
-      ['a', 'b'].map((key) =>
-        Array.fromAsync(provider.run(stage.turn(key, stage.prompts.say(`I am ${key}`)), never())),
-      ),
-    )
-    assert.deepEqual(answers.map(textOf), ['I am a', 'I am b'])
+  contract('an interrupt ends the turn and keeps the process', async (stage, provider, t) => {
+    if (provider.interrupt === undefined) return t.skip(`${name} cannot be interrupted softly`)
+    const turn = stage.turn('a', stage.prompts.slow())
+    assert.equal(await provider.interrupt(turn.id), false)
+    let during: readonly number[] = []
+    const events: TurnEvent[] = []
+    for await (const event of provider.run(turn, never())) {
+      events.push(event)
+      if (event.type !== 'text' || during.length > 0) continue
+      during = await stage.processes()
+      assert.equal(await provider.interrupt(turn.id), true)
+    }
+    assert.equal(endOf(events).stop, 'cancelled')
+    assert.deepEqual(await stage.processes(), during)
+    assert.equal(await provider.interrupt(turn.id), false)
+    const next = stage.turn('a', stage.prompts.say('back again'), { resume: sessionOf(events) })
+    assert.equal(textOf(await Array.fromAsync(provider.run(next, never()))), 'back again')
+    assert.deepEqual(await stage.processes(), during)
+  })
+
+  contract(
+    'a message for a running turn goes into it',
+    async (stage, provider, t) => {
+      if (provider.steer === undefined) return t.skip(`${name} cannot be steered`)
+      const turn = stage.turn('a', stage.prompts.bash(`touch ${stage.path('runs')}; ${until(stage, 'go')}`))
+      assert.equal(await provider.steer(turn.id, 'too early', []), 'over')
+      const steered = eventually(() => existsSync(stage.path('runs')), 'the tool').then(async () => {
+        const taken = await provider.steer?.(turn.id, stage.prompts.say('as you wish'), [])
+        writeFileSync(stage.path('go'), '')
+        return taken
+      })
+      const events = await allowing(provider, turn)
+      assert.equal(await steered, 'taken')
+      assert.match(textOf(events), /as you wish/)
+      assert.equal(endOf(events).stop, 'end_turn')
+      assert.equal(events.filter(({ type }) => type === 'turn.ended').length, 1)
+      assert.equal(await provider.steer(turn.id, 'too late', []), 'over')
+    },
+    skip ?? noTools,
+  )
+
+  contract('what the agent asks is answered by a choice or in words', async (stage, provider, t) => {
+    const { question } = stage.prompts
+    if (question === undefined) return t.skip(`${name} asks nothing`)
+    for (const answer of ['blue', 'none of these: green']) {
+      const turn = stage.turn('a', question('Which colour?', ['red', 'blue']))
+      const events: TurnEvent[] = []
+      for await (const event of provider.run(turn, never())) {
+        events.push(event)
+        if (event.type !== 'question.asked') continue
+        const [asked] = event.questions
+        assert.equal(asked?.text, 'Which colour?')
+        assert.deepEqual(
+          asked.options.map(({ label }) => label),
+          ['red', 'blue'],
+        )
+        assert.equal(provider.reply?.(turn.id, event.id, [[answer]]), true)
+        assert.equal(provider.reply?.(turn.id, event.id, [[answer]]), false)
+      }
+      assert.ok(textOf(events).includes(answer), textOf(events))
+      assert.equal(endOf(events).stop, 'end_turn')
+    }
+  })
+
+  contract('a released session can be used by another program', async (stage, provider, t) => {
+    if (provider.release === undefined) return t.skip(`${name} keeps nothing that could be released`)
+    const turn = stage.turn('a', stage.prompts.say('one'))
+    const first = await Array.fromAsync(provider.run(turn, never()))
+    await provider.release(turn.place, turn.strand)
+    const other = stage.open()
+    try {
+      const next = stage.turn('a', stage.prompts.history(), { resume: sessionOf(first) })
+      assert.equal(textOf(await Array.fromAsync(other.run(next, never()))), 'prompts: 2')
+    } finally {
+      await other.close?.()
+    }
+  })
+
+  contract(
+    'what the agent begins by itself is a turn of its own, and not the next answer',
+    async (stage, provider, t) => {
+      const { background } = stage.prompts
+      if (provider.listen === undefined || background === undefined)
+        return t.skip(`${name} begins nothing by itself`)
+      const begun: UnpromptedTurn[] = []
+      provider.listen((turn) => begun.push(turn))
+      const turn = stage.turn('a', background(until(stage, 'go')))
+      const first = await allowing(provider, turn)
+      assert.equal(endOf(first).stop, 'end_turn')
+      assert.equal(begun.length, 0)
+      writeFileSync(stage.path('go'), '')
+      const unprompted = await eventually(() => begun[0], 'a turn that the agent began')
+      assert.notEqual(unprompted.id, turn.id)
+      assert.deepEqual([unprompted.place, unprompted.strand], [turn.place, ''])
+      const events = await Array.fromAsync(unprompted.events)
+      assert.notEqual(textOf(events), '')
+      assert.equal(events.filter(({ type }) => type === 'turn.ended').length, 1)
+      assert.equal(endOf(events).stop, 'end_turn')
+      const next = stage.turn('a', stage.prompts.say('as ever'), { resume: sessionOf(first) })
+      assert.equal(textOf(await Array.fromAsync(provider.run(next, never()))), 'as ever')
+      assert.equal(begun.length, 1)
+    },
+    skip ?? noTools,
+  )
+
+  contract('a picture reaches the model', async (stage, provider, t) => {
+    const { pictures } = stage.prompts
+    if (pictures === undefined) return t.skip(`${name} takes no pictures`)
+    const path = stage.path('dot.png')
+    writeFileSync(path, Buffer.from(dot, 'base64'))
+    const attachments = [{ kind: 'picture', name: 'dot.png', mimeType: 'image/png', path } as const]
+    const events = await Array.fromAsync(provider.run(stage.turn('a', pictures(), { attachments }), never()))
+    assert.equal(textOf(events), 'pictures: 1')
+  })
+
+  contract('two conversations, and two strands of one, run at once', async (stage, provider) => {
+    const turns = ['a', 'b', 'a/aside'].map((key) => {
+      const [chat = '', strand = ''] = key.split('/')
+      return stage.turn(chat, stage.prompts.say(`I am ${key}`), { strand })
+    })
+    const answers = await Promise.all(turns.map((turn) => Array.fromAsync(provider.run(turn, never()))))
+    assert.deepEqual(answers.map(textOf), ['I am a', 'I am b', 'I am a/aside'])
+    assert.equal(new Set(answers.map(sessionOf)).size, 3)
+  })
+
+  contract('turn after turn leaves nothing behind', async (stage, provider) => {
+    await soak(stage, provider, 12)
   })
 
   contract('close leaves no process behind', async (stage, provider) => {
@@ -152,6 +281,65 @@ export function providerContract(
     await provider.close?.()
     assert.deepEqual(await stage.processes(), [])
   })
+}
+
+/**
+ * Turns through one conversation, one after the other: the processes stay the same, and so does what this process
+ * holds open. Gives the resident memory of both, in kilobytes, after the first tenth and at the end.
+ */
+export async function soak(
+  stage: ProviderStage,
+  provider: Provider,
+  turns: number,
+): Promise<{ readonly before: readonly number[]; readonly after: readonly number[] }> {
+  let session: string | undefined
+  let kept: readonly number[] = []
+  let held: readonly string[] = []
+  let before: readonly number[] = []
+  for (let n = 0; n < turns; n += 1) {
+    const resume = session === undefined ? {} : { resume: session }
+    const events = await Array.fromAsync(
+      provider.run(stage.turn('a', stage.prompts.say(`turn ${n}`), resume), never()),
+    )
+    assert.equal(textOf(events), `turn ${n}`)
+    session ??= sessionOf(events)
+    if (n === Math.floor(turns / 10)) {
+      kept = await stage.processes()
+      held = resources()
+      before = residentKb(kept)
+    }
+  }
+  assert.deepEqual(await stage.processes(), kept)
+  await eventually(() => resources().length <= held.length, `no more than ${held.join(', ')}`, 2000)
+  return { before, after: residentKb(kept) }
+}
+
+function resources(): readonly string[] {
+  return process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate')
+}
+
+/** Of this process, then of the others; nothing where the system does not tell. */
+function residentKb(pids: readonly number[]): readonly number[] {
+  globalThis.gc?.()
+  if (process.platform !== 'linux') return []
+  return [process.pid, ...pids].map((pid) =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]),
+  )
+}
+
+/** Runs a turn and allows all that it asks for. */
+async function allowing(provider: Provider, turn: Turn): Promise<readonly TurnEvent[]> {
+  const events: TurnEvent[] = []
+  for await (const event of provider.run(turn, never())) {
+    events.push(event)
+    if (event.type === 'permission.requested') provider.answer?.(turn.id, event.id, { allow: true })
+  }
+  return events
+}
+
+/** A command that ends when the file is there. */
+function until(stage: ProviderStage, name: string): string {
+  return `until [ -e ${stage.path(name)} ]; do sleep 0.05; done`
 }
 
 /** All text of a turn, without what was told to be void. */

@@ -1,6 +1,8 @@
 import type { ProviderDeps } from '../../core/define.ts'
 import type { PermissionAnswer, Provider, ProviderHealth, Turn, TurnEvent } from '../../core/provider.ts'
 import { CliProcess } from '../cli-process.ts'
+import { ProcessLedger } from '../process-ledger.ts'
+import { Warm } from '../warm.ts'
 import { health } from './health.ts'
 import { ClaudeSession, type Patience } from './session.ts'
 
@@ -15,11 +17,11 @@ export interface Settings {
   readonly lineLimit?: number
 }
 
-interface Warm {
+interface Kept {
   /** All that a turn must agree in to be run by this process. */
   readonly shape: string
   readonly session: ClaudeSession
-  timer?: NodeJS.Timeout
+  close(): Promise<void>
 }
 
 /** Claude Code, with one process per conversation kept warm between its turns. */
@@ -27,11 +29,10 @@ export class ClaudeProvider implements Provider {
   readonly #settings: Settings
   readonly #deps: ProviderDeps
   readonly #patience: Patience
-  /** In the order of their last use. */
-  readonly #warm = new Map<string, Warm>()
+  readonly #warm: Warm<Kept>
   readonly #running = new Map<string, ClaudeSession>()
-  readonly #closing = new Set<Promise<void>>()
   readonly #costs = new Map<string, number>()
+  readonly #ledger: ProcessLedger
 
   constructor(
     settings: Settings,
@@ -41,6 +42,8 @@ export class ClaudeProvider implements Provider {
     this.#settings = settings
     this.#deps = deps
     this.#patience = patience
+    this.#warm = new Warm(settings)
+    this.#ledger = new ProcessLedger(deps.memory, deps.log)
   }
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
@@ -53,7 +56,7 @@ export class ClaudeProvider implements Provider {
         message: 'Claude no longer has the earlier conversation; this is the start of a new one.',
       }
       const { resume: _, ...fresh } = turn
-      session = this.#start(fresh)
+      session = await this.#start(fresh)
       ending = yield* this.#with(session, fresh, signal)
     }
     yield ending.event
@@ -68,9 +71,8 @@ export class ClaudeProvider implements Provider {
   }
 
   async close(): Promise<void> {
-    for (const key of this.#warm.keys()) this.#drop(key)
-    for (const session of this.#running.values()) this.#end(session)
-    await Promise.all(this.#closing)
+    const running = [...this.#running.values()].map((session) => session.close())
+    await Promise.all([this.#warm.close(), ...running])
   }
 
   async *#with(session: ClaudeSession, turn: Turn, signal: AbortSignal) {
@@ -84,30 +86,31 @@ export class ClaudeProvider implements Provider {
   }
 
   async #take(turn: Turn): Promise<ClaudeSession> {
-    const { key } = turn.place
-    const warm = this.#warm.get(key)
-    if (warm === undefined) return this.#start(turn)
-    const fits = warm.shape === shapeOf(turn) && warm.session.sessionId === turn.resume && warm.session.usable
-    if (!fits) {
-      this.#drop(key)
-      // Two processes in one session would each go on with a branch of their own.
-      await Promise.all(this.#closing)
-      return this.#start(turn)
+    const key = keyOf(turn)
+    const kept = this.#warm.look(key)
+    const fits =
+      kept?.shape === shapeOf(turn) && kept.session.sessionId === turn.resume && kept.session.usable
+    if (fits) {
+      this.#warm.take(key)
+      return kept.session
     }
-    clearTimeout(warm.timer)
-    this.#warm.delete(key)
-    return warm.session
+    // Two processes in one session would each go on with a branch of their own.
+    await this.#warm.drop(key)
+    return await this.#start(turn)
   }
 
-  #start(turn: Turn): ClaudeSession {
+  async #start(turn: Turn): Promise<ClaudeSession> {
     const [program = 'claude', ...first] = this.#settings.command
-    const process = new CliProcess({
-      program,
-      args: [...first, ...argumentsOf(turn), ...this.#settings.args],
-      env: this.#deps.env,
-      cwd: turn.cwd,
-      ...(this.#settings.lineLimit === undefined ? {} : { lineLimit: this.#settings.lineLimit }),
-    })
+    const process = await CliProcess.start(
+      {
+        program,
+        args: [...first, ...argumentsOf(turn), ...this.#settings.args],
+        env: this.#deps.env,
+        cwd: turn.cwd,
+        ...(this.#settings.lineLimit === undefined ? {} : { lineLimit: this.#settings.lineLimit }),
+      },
+      this.#ledger,
+    )
     const cost = turn.resume === undefined ? 0 : this.#costs.get(turn.resume)
     const past = {
       ...(turn.resume === undefined ? {} : { sessionId: turn.resume }),
@@ -119,29 +122,8 @@ export class ClaudeProvider implements Provider {
   #keep(turn: Turn, session: ClaudeSession): void {
     const { sessionId, cost } = session
     if (sessionId !== undefined && cost !== undefined) this.#rememberCost(sessionId, cost)
-    if (!session.usable) return this.#end(session)
-    const { key } = turn.place
-    this.#drop(key)
-    const timer = setTimeout(() => this.#drop(key), this.#settings.idleMs)
-    timer.unref()
-    this.#warm.set(key, { shape: shapeOf(turn), session, timer })
-    for (const oldest of this.#warm.keys()) {
-      if (this.#warm.size <= this.#settings.maxWarm) break
-      this.#drop(oldest)
-    }
-  }
-
-  #drop(key: string): void {
-    const warm = this.#warm.get(key)
-    if (warm === undefined) return
-    clearTimeout(warm.timer)
-    this.#warm.delete(key)
-    this.#end(warm.session)
-  }
-
-  #end(session: ClaudeSession): void {
-    const closed = session.close().finally(() => this.#closing.delete(closed))
-    this.#closing.add(closed)
+    if (!session.usable) return void session.close()
+    this.#warm.keep(keyOf(turn), { shape: shapeOf(turn), session, close: () => session.close() })
   }
 
   #rememberCost(sessionId: string, cost: number): void {
@@ -150,6 +132,10 @@ export class ClaudeProvider implements Provider {
     const [oldest] = this.#costs.keys()
     if (this.#costs.size > costsKept && oldest !== undefined) this.#costs.delete(oldest)
   }
+}
+
+function keyOf({ place, strand }: Turn): string {
+  return JSON.stringify([place.key, strand])
 }
 
 function shapeOf({ cwd, model, permissionMode }: Turn): string {

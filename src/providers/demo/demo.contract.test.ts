@@ -42,6 +42,7 @@ async function stage(): Promise<ProviderStage> {
       slow: () => 'slow: 100000',
       bash: (command) => `run: ${command}`,
       history: () => 'history',
+      question: (text, options) => `ask: ${[text, ...options].join('|')}`,
     },
     path: (name) => join(home, name),
     async processes() {

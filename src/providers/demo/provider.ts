@@ -14,6 +14,7 @@ import type {
   UnpromptedTurn,
 } from '../../core/provider.ts'
 import { CliProcess } from '../cli-process.ts'
+import { ProcessLedger } from '../process-ledger.ts'
 import { DemoProcess } from './process.ts'
 import { listSessions } from './sessions.ts'
 
@@ -39,6 +40,7 @@ const models: ModelList = {
 /** The demo agent: one process for each strand of a place, kept between its turns. */
 export class DemoProvider implements Provider {
   readonly #deps: ProviderDeps
+  readonly #ledger: ProcessLedger
   /** In the order of their last use. */
   readonly #processes = new Map<string, DemoProcess>()
   readonly #running = new Map<string, DemoProcess>()
@@ -46,6 +48,7 @@ export class DemoProvider implements Provider {
 
   constructor(deps: ProviderDeps) {
     this.#deps = deps
+    this.#ledger = new ProcessLedger(deps.memory, deps.log)
   }
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
@@ -112,7 +115,7 @@ export class DemoProvider implements Provider {
     const warm = this.#processes.get(key)
     const fits = warm?.fits(turn) === true
     if (!fits) await this.#drop(key)
-    const process = fits && warm !== undefined ? warm : this.#start(turn)
+    const process = fits && warm !== undefined ? warm : await this.#start(turn)
     this.#processes.delete(key)
     this.#processes.set(key, process)
     for (const [oldest, each] of this.#processes) {
@@ -122,13 +125,10 @@ export class DemoProvider implements Provider {
     return process
   }
 
-  #start({ place, strand, cwd }: Turn): DemoProcess {
-    const cli = new CliProcess({
-      program: process.execPath,
-      args: [program, this.#folder],
-      env: this.#deps.env,
-      cwd,
-    })
+  async #start({ place, strand, cwd }: Turn): Promise<DemoProcess> {
+    const args = [program, this.#folder]
+    const command = { program: process.execPath, args, env: this.#deps.env, cwd }
+    const cli = await CliProcess.start(command, this.#ledger)
     const demo: DemoProcess = new DemoProcess(cli, cwd, (turn) => {
       this.#running.set(turn.id, demo)
       const ended = () => void this.#running.delete(turn.id)

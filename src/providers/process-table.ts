@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+/** Bytes: every command line and environment of a busy machine. */
+const longestTable = 64 * 1024 * 1024
+
+/** A process, told from a later one with the same pid by when it started. */
+export interface NotedProcess {
+  readonly pid: number
+  readonly start: string
+}
+
+export interface LivingProcess extends NotedProcess {
+  readonly parent: number
+}
+
+/** Every process of this machine (or container) that has not ended. */
+export async function livingProcesses(): Promise<readonly LivingProcess[]> {
+  return process.platform === 'linux' ? fromProc() : fromPs()
+}
+
+/** Which of these were started with one of `values` in the variable `name` of their environment, as far as we may look. */
+export async function startedWith(
+  name: string,
+  values: ReadonlySet<string>,
+  living: readonly LivingProcess[],
+): Promise<readonly LivingProcess[]> {
+  if (values.size === 0) return []
+  const looked = process.platform === 'linux' ? await inProc(name, living) : await inPs(name)
+  return living.filter(({ pid }) => values.has(looked.get(pid) ?? ''))
+}
+
+/** This process and those that it comes from. */
+export function ownLine(living: readonly LivingProcess[]): ReadonlySet<number> {
+  const parents = new Map(living.map(({ pid, parent }) => [pid, parent]))
+  const line = new Set<number>()
+  for (let pid: number | undefined = process.pid; pid !== undefined && !line.has(pid); pid = parents.get(pid))
+    line.add(pid)
+  return line
+}
+
+async function fromProc(): Promise<readonly LivingProcess[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const rows = await Promise.all(pids.map(rowOf))
+  return rows.filter((row) => row !== undefined)
+}
+
+async function rowOf(pid: string): Promise<LivingProcess | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // The name, in parentheses, may hold anything. After it: state, parent, …, and the start as the 20th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z') return undefined
+    return { pid: Number(pid), parent: Number(fields[1]), start: fields[19] ?? '' }
+  } catch {
+    // It ended while we were reading.
+    return undefined
+  }
+}
+
+async function fromPs(): Promise<readonly LivingProcess[]> {
+  const stdout = await ps('-A', '-o', 'pid=,ppid=,stat=,lstart=')
+  return stdout.split('\n').flatMap((line) => {
+    const [, pid, parent, state, start] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line) ?? []
+    if (pid === undefined || start === undefined || state?.startsWith('Z') === true) return []
+    return [{ pid: Number(pid), parent: Number(parent), start }]
+  })
+}
+
+async function inProc(name: string, living: readonly LivingProcess[]): Promise<ReadonlyMap<number, string>> {
+  const found = await Promise.all(
+    living.map(async ({ pid }) => {
+      // Those of other users cannot be read, and are not ours.
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
+      const entry = environment.split('\0').find((each) => each.startsWith(`${name}=`))
+      return [pid, entry?.slice(name.length + 1) ?? ''] as const
+    }),
+  )
+  return new Map(found)
+}
+
+async function inPs(name: string): Promise<ReadonlyMap<number, string>> {
+  const entry = new RegExp(String.raw`^\s*(\d+)\s.*\s${name}=(\S+)`)
+  return new Map(
+    (await ps('eww', '-A', '-o', 'pid=,command=')).split('\n').flatMap((line) => {
+      const [, pid, value] = entry.exec(line) ?? []
+      return pid === undefined || value === undefined ? [] : [[Number(pid), value]]
+    }),
+  )
+}
+
+async function ps(...args: readonly string[]): Promise<string> {
+  const env = { ...process.env, LC_ALL: 'C' }
+  return (await run('ps', args, { env, maxBuffer: longestTable })).stdout
+}
