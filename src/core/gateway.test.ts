@@ -4,24 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
-import { breathe, message, place, setStage, untilAborted, type Stage } from '../../tests/support/stage.ts'
-import type { Press } from './message.ts'
+import { breathe, message, place, press, setStage, shows, untilAborted } from '../../tests/support/stage.ts'
 import { DeliveryError } from './transport.ts'
-
-function press(stage: Stage, label: string): Press {
-  const token = stage.transport.token(label)
-  assert.ok(token, `no choice ${label} in ${JSON.stringify(stage.transport.texts)}`)
-  const { messageId: _, text: __, ...base } = message('')
-  return { ...base, kind: 'press', pressed: { token } }
-}
 
 function file(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'ductor-gateway-'))
   t.after(() => rmSync(folder, { recursive: true }))
   return join(folder, 'ductor.db')
 }
-
-const shows = (stage: Stage, text: string) => eventually(() => stage.transport.texts.includes(text), text)
 
 test('a message is answered, and the same event again does nothing', async () => {
   const stage = setStage()

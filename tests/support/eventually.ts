@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
  */
 export async function eventually<T>(
   look: () => T | Promise<T>,
-  what = 'the condition',
+  what: string | (() => string) = 'the condition',
   limitMs = 30_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const end = Date.now() + limitMs
@@ -18,7 +18,10 @@ export async function eventually<T>(
     } catch (error) {
       cause = error
     }
-    if (Date.now() > end) throw new Error(`${what} did not come about within ${limitMs} ms`, { cause })
+    if (Date.now() > end)
+      throw new Error(`${typeof what === 'string' ? what : what()} did not come about within ${limitMs} ms`, {
+        cause,
+      })
     await sleep(10)
   }
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Policy } from '../../src/core/authorise.ts'
 import type { AgentSettings } from '../../src/core/agent.ts'
 import type { Log } from '../../src/core/define.ts'
 import { commands } from '../../src/commands/index.ts'
 import { Gateway } from '../../src/core/gateway.ts'
-import type { Inbound, Message, Place } from '../../src/core/message.ts'
+import type { Inbound, Message, Place, Press } from '../../src/core/message.ts'
 import { Outbox } from '../../src/core/outbox.ts'
 import type { Provider, Turn, TurnEvent } from '../../src/core/provider.ts'
 import type { Content, Intake, Operation, Transport } from '../../src/core/transport.ts'
@@ -11,6 +12,7 @@ import { untilStored } from '../../src/core/until-stored.ts'
 import type { Part, View } from '../../src/core/view.ts'
 import { openDatabase } from '../../src/store/open.ts'
 import { SqliteStore } from '../../src/store/sqlite-store.ts'
+import { eventually } from './eventually.ts'
 
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -42,12 +44,13 @@ export interface Sheet {
 
 /** A chat network on a sheet of paper: each view is one message that is edited. */
 export class PaperTransport implements Transport {
-  readonly policy = {
+  policy: Policy = {
     users: new Set(['owner']),
     rooms: 'everywhere',
     privateChats: 'open',
     mentionOnly: false,
-  } as const
+  }
+  fetch: NonNullable<Transport['fetch']> = async (attachment) => attachment
   readonly commandPrefixes = ['/']
   readonly choices = 'buttons'
   readonly dropsDoubles: boolean
@@ -153,6 +156,11 @@ export class ScriptedProvider implements Provider {
     this.answers.push([request, answer])
     return true
   }
+
+  reply(_turn: string, question: string, answers: unknown): boolean {
+    this.answers.push([question, answers])
+    return true
+  }
 }
 
 /** Resolves when the signal is aborted. */
@@ -252,3 +260,19 @@ export function setStage({
 
 /** Lets everything that is ready to run, run. */
 export const breathe = () => sleep(0)
+
+/** Waits until a message of the chat is this text, or has this in it. */
+export function shows({ transport }: Stage, text: string | RegExp): Promise<boolean> {
+  return eventually(
+    () => transport.texts.some((one) => (typeof text === 'string' ? one === text : text.test(one))),
+    () => `${text} in ${JSON.stringify(transport.texts)}`,
+  )
+}
+
+/** The owner presses the newest choice with this label. */
+export function press({ transport }: Stage, label: string): Press {
+  const token = transport.token(label)
+  if (token === undefined) throw new Error(`no choice ${label} in ${JSON.stringify(transport.texts)}`)
+  const { messageId: _, text: __, ...base } = message('')
+  return { ...base, kind: 'press', pressed: { token } }
+}
