@@ -128,6 +128,11 @@ test('what was steered into a turn that is cut off is asked about with it', asyn
   await shows(after, 'echo deploy\n\nbut not on fridays')
 })
 
+async function* endless(): AsyncGenerator<TurnEvent> {
+  yield { type: 'thinking' }
+  await new Promise(() => {})
+}
+
 async function* saying(text: string): AsyncGenerator<TurnEvent> {
   yield { type: 'text', delta: text }
   yield { type: 'turn.ended', stop: 'end_turn' }
@@ -169,9 +174,7 @@ test('an unprompted turn can be stopped, and nothing of it is asked about after 
     id: 'u2',
     place,
     strand: '',
-    events: (async function* () {
-      await new Promise(() => {})
-    })(),
+    events: endless(),
     stop() {},
   })
   await eventually(() => stage.store.turn('u2'))
