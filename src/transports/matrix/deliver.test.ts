@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { after, describe, test, type TestContext } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
 import type { MatrixEvent, MatrixPerson } from '../../../tests/support/matrix-person.ts'
@@ -11,6 +13,8 @@ import { arrive, freshName, placeOf, TestBot } from './bot.fake.ts'
 import { Chores } from './chores.ts'
 import { MatrixClient } from './client.ts'
 import { deliver } from './deliver.ts'
+import { EarlierPosts } from './earlier.ts'
+import { putEvent, type RoomEventToSend } from './send.ts'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 
 const missing = await whyNoSynapse()
@@ -106,6 +110,24 @@ describe('what the bot says', missing === undefined ? {} : { skip: missing }, as
     await assert.rejects(bot.post(room, 'y', { nonsense: true }), { failure: 'rejected' })
   })
 
+  test('a post whose fate is unknown is found again by another log-in, also after a day', async (t) => {
+    const { bot, owner, room } = await meet(t, synapse)
+    const content = { msgtype: 'm.text', body: 'only once' }
+    const ref = await bot.post(room, 'once', content)
+    await bot.stop()
+    await rm(join(bot.home, 'matrix_store'), { recursive: true })
+    const since: Readonly<Record<string, unknown>> = JSON.parse(bot.store.recall('since') ?? '{}')
+    bot.store.remember({ since: JSON.stringify({ ...since, at: Date.now() - 30 * 3_600_000 }) })
+    await bot.start()
+    assert.equal(await bot.post(room, 'once', content), ref, 'another device, for which the key is a new one')
+    await bot.post(room, 'twice', { msgtype: 'm.text', body: 'another' })
+    const shown = await owner.messagesOf(room, bot.id)
+    assert.deepEqual(
+      shown.map(({ content: { body } }) => body),
+      ['only once', 'another'],
+    )
+  })
+
   test('typing and a receipt can be seen, and harm nothing when they fail', async (t) => {
     const { bot, owner, room } = await meet(t, synapse)
     const id = await owner.say(room, 'hello')
@@ -179,11 +201,21 @@ for (const [what, status, headers, body, failure, retryAfterMs] of [
     assert.ok(typeof address === 'object' && address !== null)
     const memory = new InMemoryStore()
     const silent = { debug() {}, info() {}, warn() {}, error() {} }
-    const deps = { memory, chores: new Chores(memory, silent), isGroup: () => false }
+    const client = new MatrixClient(`http://127.0.0.1:${address.port}`, 'syt_secret')
+    const deps = {
+      voice: {
+        client,
+        send: (event: RoomEventToSend, signal: AbortSignal) => putEvent(client, event, signal),
+      },
+      self: '@bot:b',
+      earlier: new EarlierPosts(),
+      memory,
+      chores: new Chores(memory, silent),
+      isGroup: () => false,
+    }
     const content = { msgtype: 'm.text', body: 'x' }
     const post = { type: 'post', place: placeOf('!a:b'), content, key: 'k', notify: true } as const
-    const client = new MatrixClient(`http://127.0.0.1:${address.port}`, 'syt_secret')
-    await assert.rejects(deliver(post, client, deps, AbortSignal.timeout(10_000)), (error) => {
+    await assert.rejects(deliver(post, deps, AbortSignal.timeout(10_000)), (error) => {
       assert.ok(error instanceof DeliveryError)
       assert.deepEqual([error.failure, error.retryAfterMs], [failure, retryAfterMs])
       assert.doesNotMatch(error.message, /syt_secret/)

@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { DeliveryError, type Memory, type MessageRef, type Operation } from '../../core/transport.ts'
 import type { Chores } from './chores.ts'
 import { MatrixError, NoAnswer, path, type MatrixClient } from './client.ts'
+import type { EarlierPosts } from './earlier.ts'
 import { mostKeycaps } from './keycaps.ts'
 import { wornKey } from './reactions.ts'
+import type { Voice } from './send.ts'
 import { transactionId } from './transaction-id.ts'
 import * as wire from './wire.ts'
 
@@ -20,6 +22,10 @@ const contentSchema = z.object({
 export type MatrixContent = z.infer<typeof contentSchema>
 
 export interface DeliveryDeps {
+  readonly voice: Voice
+  /** The bot's own user id. */
+  readonly self: string
+  readonly earlier: EarlierPosts
   readonly memory: Memory
   readonly chores: Chores
   isGroup(room: string): boolean
@@ -31,18 +37,17 @@ export interface DeliveryDeps {
  */
 export async function deliver(
   operation: Operation,
-  client: MatrixClient,
   deps: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
   try {
     switch (operation.type) {
       case 'post':
-        return await post(operation, client, deps, signal)
+        return await post(operation, deps, signal)
       case 'edit':
-        return await edit(operation, client, deps, signal)
+        return await edit(operation, deps, signal)
       case 'delete':
-        return await remove(operation, client, signal)
+        return await remove(operation, deps.voice.client, signal)
     }
   } catch (error) {
     throw failureOf(error, signal)
@@ -51,7 +56,6 @@ export async function deliver(
 
 async function post(
   { place, content, key, replyTo }: Extract<Operation, { type: 'post' }>,
-  client: MatrixClient,
   deps: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
@@ -63,14 +67,16 @@ async function post(
     ...nobody,
     ...(reply ? { 'm.relates_to': { 'm.in_reply_to': { event_id: replyTo } } } : {}),
   }
-  const ref = await send(place.chat, key, body, client, signal)
+  const ref =
+    (await deps.earlier.find(place.chat, key, deps.self, deps.voice.client, signal)) ??
+    (await deps.voice.send({ room: place.chat, type: 'm.room.message', content: body, key }, signal))
+  deps.earlier.arrived(key)
   if (choices > 0) wear(place.chat, ref, choices, deps)
   return ref
 }
 
 async function edit(
   { place, content, key, ref }: Extract<Operation, { type: 'edit' }>,
-  client: MatrixClient,
   deps: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
@@ -83,7 +89,7 @@ async function edit(
     'm.new_content': { ...message, ...nobody },
     'm.relates_to': { rel_type: 'm.replace', event_id: ref },
   }
-  await send(place.chat, key, body, client, signal)
+  await deps.voice.send({ room: place.chat, type: 'm.room.message', content: body, key }, signal)
   if (choices > 0 || deps.memory.recall(wornKey(ref)) !== undefined) wear(place.chat, ref, choices, deps)
   return ref
 }
@@ -105,17 +111,6 @@ async function remove(
 
 /** Without it, clients would ring for every `@room` and every name that an agent happens to write. */
 const nobody = { 'm.mentions': {} }
-
-async function send(
-  room: string,
-  key: string,
-  body: unknown,
-  client: MatrixClient,
-  signal: AbortSignal,
-): Promise<MessageRef> {
-  const where = path`/rooms/${room}/send/m.room.message/${transactionId(key)}`
-  return (await client.call({ method: 'PUT', path: where, body }, wire.sentEvent, signal)).event_id
-}
 
 /** The message is there, and its choices can be typed: the keycaps may come a little later. */
 function wear(room: string, ref: string, choices: number, { memory, chores }: DeliveryDeps): void {

@@ -1,20 +1,24 @@
+import type { MessageRef } from '../../core/transport.ts'
 import type { Self } from './addressed.ts'
 import { Authors } from './authors.ts'
 import { MatrixError, NoAnswer, path, type MatrixClient } from './client.ts'
 import type { SignedIn } from './login.ts'
+import { putEvent, type RoomEventToSend, type Voice } from './send.ts'
 import * as wire from './wire.ts'
 
 /** One log-in, from the moment at which the homeserver accepts it to the moment at which it does not any more. */
-export class Session {
+export class Session implements Voice {
   readonly client: MatrixClient
   readonly self: Self
+  readonly device: string
   readonly authors: Authors
   /** Made by password a moment ago; becomes false when a sync has shown that it works. */
   fresh: boolean
   readonly #end = new AbortController()
 
-  private constructor({ client, fresh }: SignedIn, self: Self) {
+  private constructor({ client, deviceId, fresh }: SignedIn, self: Self) {
     this.client = client
+    this.device = deviceId
     this.self = self
     this.authors = new Authors(client)
     this.fresh = fresh
@@ -24,6 +28,10 @@ export class Session {
     const displayName = await displayNameOf(signedIn, signal)
     const { userId } = signedIn
     return new Session(signedIn, displayName === undefined ? { userId } : { userId, displayName })
+  }
+
+  send(event: RoomEventToSend, signal: AbortSignal): Promise<MessageRef> {
+    return putEvent(this.client, event, signal)
   }
 
   /** Aborted, with the homeserver's refusal as its reason, when the log-in has ended. */

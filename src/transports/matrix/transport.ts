@@ -25,6 +25,7 @@ import type { MatrixConfig } from './config.ts'
 import { CredentialsFile } from './credentials.ts'
 import { deliver } from './deliver.ts'
 import { perform } from './duties.ts'
+import { EarlierPosts, type LastLife } from './earlier.ts'
 import { signIn } from './login.ts'
 import { rememberingRender } from './render.ts'
 import { Rooms } from './rooms.ts'
@@ -47,6 +48,7 @@ export class MatrixTransport implements Transport {
   readonly #file: CredentialsFile
   readonly #allowedRooms: AllowedRooms
   readonly #chores: Chores
+  readonly #earlier: EarlierPosts
   readonly #render = rememberingRender()
   #rooms: Rooms
   #session: Session | undefined
@@ -62,6 +64,7 @@ export class MatrixTransport implements Transport {
     this.#file = new CredentialsFile(join(deps.home, matrix.store_path), owner, deps.log)
     this.#allowedRooms = new AllowedRooms(matrix.allowed_rooms, deps.memory, deps.log)
     this.#chores = new Chores(deps.memory, deps.log)
+    this.#earlier = new EarlierPosts()
     this.#rooms = Rooms.recall(deps.memory)
   }
 
@@ -104,6 +107,7 @@ export class MatrixTransport implements Transport {
       signal,
     )
     await this.#allowedRooms.resolve(session.client, signal)
+    this.#earlier.begin(session.device, this.#lastLife())
     return session
   }
 
@@ -184,7 +188,12 @@ export class MatrixTransport implements Transport {
     await intake.take(inbounds, {
       ...rooms.changes,
       ...this.#chores.pairs(chores),
-      since: JSON.stringify({ user: self.userId, token: answer.next_batch }),
+      since: JSON.stringify({
+        user: self.userId,
+        token: answer.next_batch,
+        device: session.device,
+        at: Date.now(),
+      }),
     })
     this.#rooms = rooms
     if (chores.length > 0) this.#chores.add(chores)
@@ -196,6 +205,13 @@ export class MatrixTransport implements Transport {
     if (kept === undefined) return undefined
     const { user, token } = sinceSchema.parse(JSON.parse(kept))
     return user === userId ? token : undefined
+  }
+
+  /** Up to when the bot has certainly lived, as which device. */
+  #lastLife(): LastLife | undefined {
+    const kept = this.#deps.memory.recall('since')
+    const { device, at } = kept === undefined ? {} : sinceSchema.parse(JSON.parse(kept))
+    return at === undefined ? undefined : { device, at }
   }
 
   /** Waits after a failure, longer each time, and says so. Throws what is no failure of the network. */
@@ -237,9 +253,16 @@ export class MatrixTransport implements Transport {
     const session = this.#session
     if (session === undefined) throw new DeliveryError('unreachable', 'not signed in to the homeserver')
     const { memory } = this.#deps
-    const deps = { memory, chores: this.#chores, isGroup: (room: string) => this.#rooms.isGroup(room) }
+    const deps = {
+      voice: session,
+      self: session.self.userId,
+      earlier: this.#earlier,
+      memory,
+      chores: this.#chores,
+      isGroup: (room: string) => this.#rooms.isGroup(room),
+    }
     try {
-      return await deliver(operation, session.client, deps, signal)
+      return await deliver(operation, deps, signal)
     } catch (error) {
       if (error instanceof DeliveryError && error.cause instanceof MatrixError && error.cause.deadToken) {
         session.end(error.cause)
@@ -279,7 +302,12 @@ export class MatrixTransport implements Transport {
   }
 }
 
-const sinceSchema = z.object({ user: z.string(), token: z.string() })
+const sinceSchema = z.object({
+  user: z.string(),
+  token: z.string(),
+  device: z.string().optional(),
+  at: z.number().optional(),
+})
 
 /** Synapse calls a token that it does not know `M_UNKNOWN`, others `M_UNKNOWN_POS` or `M_INVALID_PARAM`. */
 function isUnknownPlace(error: unknown): error is MatrixError {
