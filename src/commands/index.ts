@@ -14,6 +14,7 @@ import { restart } from './restart.ts'
 import { resume } from './resume.ts'
 import { session } from './session.ts'
 import { sessions } from './sessions.ts'
+import { showFiles } from './showfiles.ts'
 import { start } from './start.ts'
 import { status } from './status.ts'
 import { stop } from './stop.ts'
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   resume,
   handoff,
   memory,
+  showFiles,
   trace,
   where,
   info,

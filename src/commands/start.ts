@@ -10,6 +10,10 @@ export const start: Command = {
         `Hello. I put ${control.status().provider} on your machine into this chat: write, and it works there and answers here.`,
         `${prefix}help lists what else I understand.`,
       ].join('\n'),
+      offers: ['status', 'model', 'showfiles', 'help'].map((name) => ({
+        label: `${prefix}${name}`,
+        action: { do: 'command', name },
+      })),
     }
   },
 }

@@ -1,4 +1,4 @@
-import { sendable, type FileAccess } from './file-access.ts'
+import { sendable, type FileRule } from './file-access.ts'
 import { readMarks, withoutOpenMark } from './answer-marks.ts'
 import type { Usage } from './provider.ts'
 import { UserError } from './user-error.ts'
@@ -23,13 +23,11 @@ export function withoutMarks(view: View): View {
 /** The turn as it ended: its files checked and named, the buttons that it offers. */
 export async function answerOf(
   view: View,
-  { access, workspace, also }: { access: FileAccess; workspace: string; also?: readonly string[] },
+  rule: FileRule,
 ): Promise<{ readonly view: View; readonly buttons: readonly string[] }> {
   const marks = view.parts.flatMap((part) => (part.kind === 'text' ? [readMarks(part.text)] : []))
   const paths = [...new Set(marks.flatMap(({ files }) => files))].slice(0, mostFiles)
-  const files = await Promise.all(
-    paths.map((path) => filePart(path, { access, workspace, ...(also === undefined ? {} : { also }) })),
-  )
+  const files = await Promise.all(paths.map((path) => filePart(path, rule)))
   const plain = withoutMarks(view)
   return {
     view: files.length === 0 ? plain : { ...plain, parts: [...plain.parts, ...files] },
@@ -39,7 +37,8 @@ export async function answerOf(
 
 const mostFiles = 20
 
-async function filePart(path: string, rule: Parameters<typeof sendable>[1]): Promise<Part> {
+/** The file as a part of a view, or why it is not one. */
+export async function filePart(path: string, rule: FileRule): Promise<Part> {
   try {
     const file = await sendable(path, rule)
     return { kind: 'file', ...file, mimeType: mimeTypeOf(file.name) }

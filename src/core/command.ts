@@ -78,6 +78,8 @@ export interface Control {
   handoff(): Promise<string | undefined>
   /** What the agent keeps in mind between sessions; undefined: nothing. */
   memory(): Promise<string | undefined>
+  /** What is in a folder, to look into and to be sent. Throws `UserError`. */
+  browse(path: string): Promise<CommandAnswer>
   /** The life of the message that this command answers; empty where nothing is known of it. */
   trace(messageId: string): readonly TraceLine[]
   /** The last lines of the log, oldest first. */

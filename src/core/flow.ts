@@ -21,6 +21,8 @@ export interface Flow {
   conversation(place: Place, strand: string): Conversation
   /** Those of the place that are there now, the main one first. */
   conversations(place: Place): readonly Conversation[]
+  /** Takes a message as if it had been heard. */
+  hear(message: Message): Promise<void>
   /** Puts an event of our own in the queue, as if the person had written it. Call within a transaction. */
   enqueue(message: Message, strand: string): void
   /** Looks for something to run, when the transaction that is under way has been committed. */

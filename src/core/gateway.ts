@@ -170,6 +170,11 @@ export class Gateway implements Flow {
     return [...(this.#conversations.get(place.key)?.values() ?? [])]
   }
 
+  async hear(message: Message): Promise<void> {
+    const errand = await this.keep(() => this.store.transaction(() => this.#admission.admit(message)))
+    if (errand !== undefined) this.#send(message.place, errand)
+  }
+
   enqueue(message: Message, strand: string): void {
     const seq = this.#deps.store.addInbound(message, 'queued', strand)
     if (seq === undefined) return

@@ -53,6 +53,11 @@ export class Notices {
     })
   }
 
+  /** Shows parts that are finished. */
+  show(key: string, place: Place, parts: readonly Part[]): void {
+    this.#outbox.show({ key, place, view: { ...noticeView(''), parts }, final: true })
+  }
+
   /** The choices of this notice are made, or void: they go, and `outcome` says what became of them. */
   close(key: string, outcome: string): void {
     this.#store.transaction(() => {

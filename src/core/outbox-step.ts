@@ -22,6 +22,8 @@ export interface Shown {
   saved: boolean
   /** Progress that met an unknown or refused call waits for the final view. */
   blocked: boolean
+  /** How often ductor itself failed at it. */
+  faults: number
   /** What the chat shows of it without a message. */
   previewed?: Content
 }

@@ -256,3 +256,27 @@ test('what was withdrawn before it was posted never appears', async () => {
   await settled(stage)
   assert.deepEqual(stage.transport.operations, [])
 })
+
+test('an answer whose edit is refused is said anew', async () => {
+  const stage = setStage()
+  show(stage, working('a'))
+  await eventually(() => stage.transport.texts.length === 1)
+  failOnce(stage, 'rejected')
+  show(stage, ended('end'))
+  await settled(stage)
+  assert.deepEqual(stage.transport.texts, ['a', 'end'])
+})
+
+test('what ductor itself cannot render is set aside in the end, and keeps nothing else from its chat', async () => {
+  const stage = setStage()
+  const render = stage.transport.render.bind(stage.transport)
+  stage.transport.render = (view) => {
+    if (JSON.stringify(view).includes('poison')) throw new Error('a fault of ours')
+    return render(view)
+  }
+  show(stage, ended('poison'), 'turn/1')
+  show(stage, ended('good'), 'turn/2')
+  await eventually(() => stage.transport.texts.includes('good'))
+  await eventually(() => stage.store.countPublications('dead') === 1)
+  await settled(stage)
+})

@@ -36,6 +36,10 @@ interface Lane {
 }
 
 const longestPauseMs = 60_000
+const mostFaults = 3
+const faultPauseMs = 200
+/** Chats in which nothing is to be done beyond so many are forgotten. */
+const mostQuietLanes = 500
 
 /**
  * Makes each chat show what it should: compares what is posted with what the transport renders, and makes one call
@@ -118,7 +122,7 @@ export class Outbox {
     const shown = lane.shown.get(publication.key)
     if (shown === undefined) {
       const posts = saved ? [...this.#deps.store.posts(publication.key)] : []
-      lane.shown.set(publication.key, { publication, posts, saved, blocked: false })
+      lane.shown.set(publication.key, { publication, posts, saved, blocked: false, faults: 0 })
     } else {
       // A final view stays final: nothing that comes late may undo it.
       if (shown.publication.final && !publication.final) return
@@ -142,7 +146,18 @@ export class Outbox {
       again: false,
     }
     this.#lanes.set(key, lane)
+    if (this.#lanes.size > mostQuietLanes * 2) this.#forgetQuiet()
     return lane
+  }
+
+  #forgetQuiet(): void {
+    for (const [key, lane] of this.#lanes) {
+      if (this.#lanes.size <= mostQuietLanes) return
+      const quiet = lane.shown.size === 0 && !lane.working && lane.restUntil < this.#now()
+      // Its pace is still to be kept.
+      const fresh = this.#now() - lane.lastProgressAt < longestPauseMs
+      if (quiet && !fresh) this.#lanes.delete(key)
+    }
   }
 
   #work(lane: Lane): void {
@@ -189,15 +204,16 @@ export class Outbox {
   async #next(lane: Lane): Promise<{ shown: Shown; step: Step } | { waitMs: number } | undefined> {
     const all = [...lane.shown.values()]
     for (const shown of all.filter(({ publication }) => publication.final)) {
-      const step = this.#step(shown)
+      const step = await this.#stepOf(lane, shown)
+      if (step === 'faulty') continue
       if (step !== undefined) return { shown, step }
       await this.#settle(lane, shown)
     }
     const live = all.filter(({ publication, blocked }) => !publication.final && !blocked)
     for (const shown of live) {
       const pace = this.#transport(shown)?.progressPaceMs?.(shown.publication.place, live.length) ?? 0
-      const step = pace === Infinity ? undefined : this.#step(shown)
-      if (step === undefined) continue
+      const step = pace === Infinity ? undefined : await this.#stepOf(lane, shown)
+      if (step === undefined || step === 'faulty') continue
       const waitMs = lane.lastProgressAt + pace - this.#now()
       if (waitMs > 0) return { waitMs }
       // The next round begins with another stream: none starves.
@@ -230,9 +246,26 @@ export class Outbox {
     return this.#deps.transports.get(publication.place.transport)
   }
 
-  #step(shown: Shown): Step | undefined {
+  /**
+   * What is to be done next for this one; undefined: nothing. `faulty`: it cannot be told, by a fault of ours; such a
+   * publication is set aside after its last attempt, and keeps no other from its chat.
+   */
+  async #stepOf(lane: Lane, shown: Shown): Promise<Step | 'faulty' | undefined> {
     const transport = this.#transport(shown)
-    return transport === undefined ? undefined : nextStep(shown, transport)
+    try {
+      return transport === undefined ? undefined : nextStep(shown, transport)
+    } catch (error) {
+      const { key, place } = shown.publication
+      shown.faults += 1
+      this.#deps.log.error({ err: error, place: place.key, key, faults: shown.faults }, 'rendering failed')
+      if (!shown.publication.final) shown.blocked = true
+      else if (shown.faults >= mostFaults)
+        await this.#keep(() =>
+          this.#bury(lane, shown, 'ductor itself failed to render it; the log says more'),
+        )
+      else this.#later(lane, faultPauseMs)
+      return 'faulty'
+    }
   }
 
   async #call(lane: Lane, shown: Shown, step: Step): Promise<void> {
@@ -365,8 +398,11 @@ export class Outbox {
         else shown.blocked = true
         return
       case 'rejected':
-        if (publication.final) this.#bury(lane, shown, message)
-        else shown.blocked = true
+        if (!publication.final) shown.blocked = true
+        // What cannot be changed any more is said anew: an answer is never lost because an edit failed.
+        else if (step.do === 'edit') this.#postAnew(shown, step.post)
+        else if (step.do === 'delete') this.#forget(shown, step.index)
+        else this.#bury(lane, shown, message)
     }
   }
 

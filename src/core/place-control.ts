@@ -1,5 +1,6 @@
 import { quote } from '../lib/shell-quote.ts'
-import type { Control, ConversationStatus, Stopped } from './command.ts'
+import { browse } from './browse.ts'
+import type { CommandAnswer, Control, ConversationStatus, Stopped } from './command.ts'
 import { queueKey, type Conversation } from './conversation.ts'
 import type { Flow } from './flow.ts'
 import { gist } from './gist.ts'
@@ -231,6 +232,10 @@ export class PlaceControl implements Control {
 
   memory(): Promise<string | undefined> {
     return this.#installation?.memory() ?? Promise.resolve(undefined)
+  }
+
+  browse(path: string): Promise<CommandAnswer> {
+    return browse(this.#flow.agent, path)
   }
 
   trace(messageId: string): readonly TraceLine[] {

@@ -1,3 +1,5 @@
+import { filePart } from './answer.ts'
+import { browse } from './browse.ts'
 import type { Flow } from './flow.ts'
 import type { Inbound, Message, Place } from './message.ts'
 import { modelOffers } from './model-offers.ts'
@@ -9,6 +11,11 @@ import type { Action, StoredChoice } from './store.ts'
 type LaterAction = Exclude<
   Action,
   { readonly do: 'cancel' | 'continue' | 'again' | 'drop' | 'run-stale' | 'drop-stale' }
+>
+
+type MenuAction = Extract<
+  LaterAction,
+  { readonly do: 'model' | 'models' | 'resume' | 'end-strand' | 'browse' | 'send-file' }
 >
 
 interface Pressed {
@@ -48,10 +55,18 @@ export async function carryOn(
       await close(outcome)
       return outcome
     }
+    case 'command': {
+      const prefix = flow.transports.get(inbound.place.transport)?.commandPrefixes[0] ?? '/'
+      await close(choice.label)
+      await flow.hear(spoken(inbound, `${prefix}${action.name}`, `button/${choice.token}`))
+      return choice.label
+    }
     case 'model':
     case 'models':
     case 'resume':
     case 'end-strand':
+    case 'browse':
+    case 'send-file':
       return choose(pressed, action)
   }
 }
@@ -88,10 +103,10 @@ async function answer(
 
 /** Menus of our own. */
 async function choose(
-  { flow, inbound: { place }, choice: { label, publication }, close }: Pressed,
-  action: Extract<LaterAction, { readonly do: 'model' | 'models' | 'resume' | 'end-strand' }>,
+  { flow, inbound: { place }, choice: { token, label, publication }, close }: Pressed,
+  action: MenuAction,
 ): Promise<string> {
-  const control = new PlaceControl(flow, place, action.do === 'end-strand' ? '' : action.strand)
+  const control = new PlaceControl(flow, place, 'strand' in action ? action.strand : '')
   switch (action.do) {
     case 'model': {
       const { provider, model, effort } = action
@@ -118,6 +133,19 @@ async function choose(
       const outcome = ended ? `@${action.strand} has ended` : 'It is gone.'
       await close(outcome)
       return outcome
+    }
+    case 'browse': {
+      const { text, offers = [] } = await browse(flow.agent, action.path, action.from)
+      await flow.keep(() => flow.notices.say({ key: publication, place, text, offers }))
+      return label
+    }
+    case 'send-file': {
+      const { agent } = flow
+      const rule = { access: agent.settings().fileAccess, workspace: agent.workspace }
+      const part = await filePart(action.path, rule)
+      await flow.keep(() => flow.notices.show(`file/${token}`, place, [part]))
+      await close(label)
+      return label
     }
   }
 }

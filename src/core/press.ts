@@ -5,6 +5,7 @@ import { carryOn } from './press-later.ts'
 import { together } from './prompt.ts'
 import { settleStale } from './stale.ts'
 import type { Action, StoredChoice } from './store.ts'
+import { UserError } from './user-error.ts'
 
 /** A typed number or label means a choice only while the question is fresh: a plain “3” tomorrow is a prompt. */
 const typedForMs = 30 * 60_000
@@ -69,7 +70,13 @@ async function use(flow: Flow, inbound: Inbound, choice: StoredChoice): Promise<
     }),
   )
   if (outcome !== undefined || isForTheStore(action)) return outcome ?? choice.label
-  return carryOn(flow, inbound, choice, action)
+  try {
+    return await carryOn(flow, inbound, choice, action)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    await flow.keep(() => notices.close(publication, error.message))
+    return error.message
+  }
 }
 
 function isForTheStore(action: Action): action is StoreAction {
@@ -87,6 +94,9 @@ function isForTheStore(action: Action): action is StoreAction {
     case 'models':
     case 'resume':
     case 'end-strand':
+    case 'command':
+    case 'browse':
+    case 'send-file':
     case 'permit':
     case 'deny-why':
     case 'answer':

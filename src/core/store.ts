@@ -77,6 +77,10 @@ export type Action =
   | { readonly do: 'models'; readonly strand: string; readonly provider: string }
   | { readonly do: 'resume'; readonly strand: string; readonly provider: string; readonly session: string }
   | { readonly do: 'end-strand'; readonly strand: string }
+  /** As if the person had written it: `/status`. */
+  | { readonly do: 'command'; readonly name: string }
+  | { readonly do: 'browse'; readonly path: string; readonly from: number }
+  | { readonly do: 'send-file'; readonly path: string }
   /** The person's next message says why not. */
   | { readonly do: 'deny-why'; readonly turn: string; readonly request: string }
   /** `option`: its number, from 0; `done`: what was chosen so far is the answer; `words`: the next message is. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -196,7 +196,7 @@ test('a file that the agent names is sent, and one that it may not send is said'
   await stage.hear(message('go'))
   await shows(
     stage,
-    'Look:\n <fi\n[file report.pdf]\nThe file passwd was not sent: it lies outside the workspace (file_access is “workspace”).',
+    'Look:\n <fi\n[file report.pdf]\npasswd is out of reach: it lies outside the workspace (file_access is “workspace”).',
   )
 })
 
@@ -340,4 +340,29 @@ test('/trace in reply to a message tells its life', async () => {
   await shows(stage, 'echo hello')
   await stage.hear(message('/trace', { replyTo: { messageId: hello.messageId } }))
   await shows(stage, /The life of [\s\S]*received[\s\S]*turn started[\s\S]*first output[\s\S]*turn ended/)
+})
+
+test('/showfiles looks through the workspace and sends a file, and leads nowhere else', async (t) => {
+  const workspace = folder(t)
+  mkdirSync(join(workspace, 'reports'))
+  writeFileSync(join(workspace, 'reports', 'may.txt'), 'hello')
+  writeFileSync(join(workspace, '.env'), 'TOKEN=1')
+  const stage = setStage({ workspace })
+  await stage.hear(message('/showfiles ..'))
+  await shows(stage, /is out of reach/)
+  await stage.hear(message('/showfiles'))
+  await shows(stage, 'The workspace')
+  assert.equal(stage.transport.token('⬆ up'), undefined)
+  await stage.hear(press(stage, '📁 reports'))
+  await shows(stage, 'workspace/reports')
+  await stage.hear(press(stage, 'may.txt (5 bytes)'))
+  await shows(stage, '[file may.txt]')
+})
+
+test('the buttons of /start do what the commands do', async () => {
+  const stage = setStage()
+  await stage.hear(message('/start'))
+  await eventually(() => stage.transport.token('/status'))
+  await stage.hear(press(stage, '/status'))
+  await shows(stage, /^Nothing is running\.\nWaiting: 0/)
 })
