@@ -14,7 +14,7 @@ import type { Call } from './main.ts'
 const limitMs = 20_000
 
 /** Checks what a person can get wrong; a line each, with the mend. Exit 1 if something is a problem. */
-export default async function doctor({ json }: Call): Promise<number> {
+export default async function doctor(call: Call): Promise<number> {
   const home = homeFolder(process.env)
   const loaded = await loadConfig(home, adapters)
   const signal = AbortSignal.timeout(limitMs)
@@ -32,7 +32,7 @@ export default async function doctor({ json }: Call): Promise<number> {
     ...(loaded.state === 'good' ? await transports(home, loaded.config, signal) : []),
     ...clock.findings(),
   ]
-  process.stdout.write(json ? `${JSON.stringify(findings)}\n` : findings.map(line).join(''))
+  process.stdout.write(call.has('json') ? `${JSON.stringify(findings)}\n` : findings.map(line).join(''))
   return findings.some(({ level }) => level === 'problem') ? 1 : 0
 }
 

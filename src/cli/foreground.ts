@@ -5,11 +5,11 @@ import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
 import { takeLock } from '../lib/lock.ts'
 import { openLog } from '../lib/log.ts'
+import { restartCode } from '../service/restart-self.ts'
 import { storeFile } from '../store/open.ts'
 import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
 import { lastLines } from '../lib/last-lines.ts'
-import { canRestart, restartCode } from './restart-code.ts'
 import { runnable } from './load.ts'
 import { settingsOf } from './settings.ts'
 import { version } from './version.ts'
@@ -40,23 +40,18 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
   const stopped = stopSignals()
   let app: App | undefined
-  let again = false
   await using _control = await openControl(home, {
     version: version(),
-    answers: answersOf(options, stopped.ask, () => app),
+    answers: answersOf(options, stopped, () => app),
     log,
   })
   const names = config.transports.map(({ definition }) => definition.name)
   const announcer = new Announcer(names, (line) => process.stdout.write(`${line}\n`))
   const restart = () => {
-    again = true
-    stopped.ask()
+    stopped.ask(restartCode)
     return true
   }
-  app = await begin({
-    ...appOptions(options, log, warnings, announcer),
-    ...(canRestart() ? { restart } : {}),
-  })
+  app = await begin({ ...appOptions(options, log, warnings, announcer), restart })
   await Promise.race([app.firstTries, stopped.asked])
   if (!stopped.wasAsked()) {
     announcer.ready(performance.now())
@@ -65,8 +60,8 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   await stopped.asked
   log.info({ graceSeconds: config.core.shutdown_grace_seconds }, 'stopping')
   await app.stop(config.core.shutdown_grace_seconds * 1000)
-  log.info({ again }, 'stopped')
-  return again ? restartCode : 0
+  log.info({ code: stopped.code() }, 'stopped')
+  return stopped.code()
 }
 
 async function begin(options: AppOptions): Promise<App> {
@@ -130,7 +125,7 @@ function leaveLastWords(log: Log): void {
 
 function answersOf(
   { config, provider }: ForegroundOptions,
-  stop: () => void,
+  stopped: StopSignals,
   app: () => App | undefined,
 ): ReadonlyMap<string, (query: URLSearchParams) => unknown> {
   const startedAt = Date.now()
@@ -163,7 +158,14 @@ function answersOf(
     [
       'stop',
       () => {
-        stop()
+        stopped.ask()
+        return { stopping: true, grace_s: config.core.shutdown_grace_seconds }
+      },
+    ],
+    [
+      'restart',
+      () => {
+        stopped.ask(restartCode)
         return { stopping: true, grace_s: config.core.shutdown_grace_seconds }
       },
     ],
@@ -176,12 +178,22 @@ function alreadyRunning(home: string): string {
   return `ductor is already running here, on ${home}${who}. Stop it with “ductor stop”, or name another home with DUCTOR_HOME.`
 }
 
+interface StopSignals {
+  readonly asked: Promise<void>
+  /** Asks for an end in good order; `code` is what the process ends with. */
+  readonly ask: (code?: number) => void
+  readonly wasAsked: () => boolean
+  readonly code: () => number
+}
+
 /** The first signal asks for an end in good order, the second ends at once. */
-function stopSignals() {
+function stopSignals(): StopSignals {
   const { promise: asked, resolve } = Promise.withResolvers<void>()
   let wasAsked = false
-  const ask = () => {
+  let code = 0
+  const ask = (ending = 0) => {
     wasAsked = true
+    code = ending
     resolve()
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -190,5 +202,5 @@ function stopSignals() {
       ask()
     })
   }
-  return { asked, ask, wasAsked: () => wasAsked }
+  return { asked, ask, wasAsked: () => wasAsked, code: () => code }
 }

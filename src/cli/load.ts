@@ -27,7 +27,7 @@ export function howToBegin(path: string): string {
 }
 
 /** The best first. */
-const order = ['claude', 'codex', 'gemini']
+export const order: readonly string[] = ['claude', 'codex', 'gemini']
 
 /** The provider that was asked for, or the best one whose program is there; undefined if there is none. */
 export function chooseProvider(

@@ -1,75 +1,24 @@
-import { parseArgs } from 'node:util'
 import { UserError } from '../core/user-error.ts'
-import { nearest } from '../lib/nearest.ts'
+import { help } from './help.ts'
 import { MisuseError } from './misuse.ts'
+import { meant, readOptions, type Option } from './options.ts'
+import { verbs, type Verb } from './verbs.ts'
 import { version } from './version.ts'
 
 /** What a verb is called with. */
 export interface Call {
+  /** What follows the verb and is no option. */
   readonly words: readonly string[]
-  readonly json: boolean
   readonly verbose: boolean
-  readonly port: string | undefined
-  readonly provider: string | undefined
+  readonly has: (option: string) => boolean
+  readonly text: (option: string) => string | undefined
 }
 
-interface Verb {
-  readonly summary: string
-  readonly options: readonly ('json' | 'port' | 'provider')[]
-  /** How many words may follow it. */
-  readonly words: number
-  /** As help shows what may follow. */
-  readonly arguments?: string
-  /** Resolves with what carries it out and gives the exit code. */
-  load(): Promise<{ default: (call: Call) => Promise<number> }>
+const everywhere: Readonly<Record<string, Option>> = {
+  verbose: { type: 'boolean', short: 'v', says: 'tell more' },
+  help: { type: 'boolean', short: 'h', says: 'what there is' },
+  version: { type: 'boolean', says: 'which version this is' },
 }
-
-const verbs: Readonly<Record<string, Verb>> = {
-  run: {
-    summary: 'run in the foreground (the same as no verb)',
-    options: [],
-    words: 0,
-    load: () => import('./run.ts'),
-  },
-  try: {
-    summary: 'a chat page on this machine, without any configuration',
-    options: ['port', 'provider'],
-    words: 0,
-    arguments: '[--port N] [--provider NAME]',
-    load: () => import('./try.ts'),
-  },
-  status: {
-    summary: 'is it running, and how does it fare?',
-    options: ['json'],
-    words: 0,
-    arguments: '[--json]',
-    load: () => import('./status.ts'),
-  },
-  doctor: {
-    summary: 'check everything that can be wrong',
-    options: ['json'],
-    words: 0,
-    arguments: '[--json]',
-    load: () => import('./doctor.ts'),
-  },
-  trace: {
-    summary: 'the life of one message, by its id',
-    options: ['json'],
-    words: 1,
-    arguments: 'ID [--json]',
-    load: () => import('./trace.ts'),
-  },
-  stop: { summary: 'stop the running ductor', options: [], words: 0, load: () => import('./stop.ts') },
-}
-
-const flags = {
-  json: { type: 'boolean' },
-  port: { type: 'string' },
-  provider: { type: 'string' },
-  verbose: { type: 'boolean', short: 'v' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean' },
-} as const
 
 /** Carries out one command line; resolves with the exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -86,45 +35,37 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function carryOut(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parse(argv)
-  const [name = 'run', ...words] = positionals
-  if (values.version === true) return print(version())
-  if (values.help === true || name === 'help') return print(help())
-  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
-  if (verb === undefined) {
-    throw new MisuseError(`there is no “${name}”${meant(name, [...Object.keys(verbs), 'help'])}`)
-  }
-  if (words.length > verb.words) throw new MisuseError(`“${name}” takes no “${words[verb.words]}”`)
-  for (const option of ['json', 'port', 'provider'] as const) {
-    if (values[option] !== undefined && !verb.options.includes(option)) {
-      throw new MisuseError(`“${name}” has no --${option}`)
+  const all = Object.assign({}, ...Object.values(verbs).map(({ options }) => options))
+  const more: Readonly<Record<string, Option>> = Object.assign({}, ...(await Promise.all(extra(argv))))
+  const given = readOptions(argv, { ...all, ...more, ...everywhere })
+  const [name, ...words] = given.words
+  if (given.has('version')) return print(version())
+  if (name === 'help') return print(await help(words[0]))
+  if (given.has('help')) return print(await help(name))
+  const verb = find(name ?? 'run')
+  const most = verb.words ?? 0
+  if (words.length > most) throw new MisuseError(`“${name}” takes no “${words[most]}”`)
+  const own = { ...verb.options, ...more }
+  for (const option of Object.keys(all)) {
+    if (given.has(option) && own[option] === undefined) {
+      throw new MisuseError(`“${name ?? 'ductor'}” has no --${option}`)
     }
   }
   const { default: act } = await verb.load()
-  return act({
-    words,
-    json: values.json ?? false,
-    verbose: values.verbose ?? false,
-    port: values.port,
-    provider: values.provider,
-  })
+  return act({ words, verbose: given.has('verbose'), has: given.has, text: given.text })
 }
 
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options: flags, allowPositionals: true })
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    const unknown = /^Unknown option '(-[^']*)'/.exec(error.message)?.[1]
-    if (unknown === undefined) throw new MisuseError(error.message, { cause: error })
-    const known = Object.keys(flags).map((flag) => `--${flag}`)
-    throw new MisuseError(`there is no option ${unknown}${meant(unknown, known)}`, { cause: error })
-  }
+/** The options that are not known without loading something, of the verb that is called. */
+function extra(argv: readonly string[]) {
+  return Object.entries(verbs).flatMap(([name, { more }]) =>
+    argv.includes(name) && more !== undefined ? [more()] : [],
+  )
 }
 
-function meant(word: string, words: readonly string[]): string {
-  const near = nearest(word, words)
-  return near === undefined ? '' : `; did you mean “${near}”?`
+function find(name: string): Verb {
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
+  if (verb !== undefined) return verb
+  throw new MisuseError(`there is no “${name}”${meant(name, [...Object.keys(verbs), 'help'])}`)
 }
 
 function complain(text: string, code: number): number {
@@ -135,23 +76,4 @@ function complain(text: string, code: number): number {
 function print(text: string): number {
   process.stdout.write(`${text}\n`)
   return 0
-}
-
-function help(): string {
-  const width = Math.max(...Object.entries(verbs).map(([name, verb]) => usage(name, verb).length))
-  const lines = Object.entries(verbs).map(
-    ([name, verb]) => `  ${usage(name, verb).padEnd(width)}  ${verb.summary}`,
-  )
-  return [
-    'ductor puts the coding agents of this machine into your chats.',
-    '',
-    ...lines,
-    '',
-    'Everywhere: -v or --verbose tells more, --version, -h or --help.',
-    'DUCTOR_HOME names the home folder (~/.ductor); its config/config.json says what to run.',
-  ].join('\n')
-}
-
-function usage(name: string, { arguments: words }: Verb): string {
-  return ['ductor', name, ...(words === undefined ? [] : [words])].join(' ')
 }

@@ -1,16 +1,28 @@
 import { environment } from '../config/environment.ts'
-import { loadConfig } from '../config/load.ts'
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { UserError } from '../core/user-error.ts'
+import { howToInstall, librariesOf, missing } from './extras.ts'
 import { runInForeground } from './foreground.ts'
 import { homeFolder } from './home.ts'
 import { adapters, chooseProvider, good, howToBegin } from './load.ts'
 import type { Call } from './main.ts'
 
-export default async function run({ verbose }: Call): Promise<number> {
+export default async function run(call: Call): Promise<number> {
+  const loaded = await loadConfig(homeFolder(process.env), adapters)
+  const begun = loaded.state === 'good' || (loaded.state === 'wrong' && loaded.begun)
+  if (!begun && process.stdin.isTTY && process.stdout.isTTY) {
+    const { default: onboarding } = await import('./onboarding.ts')
+    return onboarding(call)
+  }
+  return runConfigured(call.verbose)
+}
+
+/** Runs in the foreground as config.json says. */
+export async function runConfigured(verbose: boolean): Promise<number> {
   const home = homeFolder(process.env)
   const loaded = await loadConfig(home, adapters)
   if (loaded.state === 'missing') throw new UserError(howToBegin(loaded.path))
-  const config = good(loaded)
+  const config = equipped(home, good(loaded))
   const env = environment(home, process.env)
   const provider = chooseProvider(config, env)
   if (provider === undefined) {
@@ -19,4 +31,25 @@ export default async function run({ verbose }: Call): Promise<number> {
     )
   }
   return runInForeground({ home, config, provider, env, verbose })
+}
+
+/**
+ * A transport whose libraries are not installed fails with the command that installs them, and the others run.
+ * Throws that where there are no others.
+ */
+function equipped(home: string, config: LoadedConfig): LoadedConfig {
+  const faults = config.transports.map(({ definition }) => {
+    const lacking = missing(librariesOf(home, definition))
+    return lacking.length === 0 ? undefined : howToInstall(definition.name, lacking)
+  })
+  if (faults.every((fault) => fault !== undefined)) throw new UserError(faults.join('\n'))
+  const transports = config.transports.map(({ definition, config: part }, index) => {
+    const fault = faults[index]
+    if (fault === undefined) return { definition, config: part }
+    const open = () => {
+      throw new UserError(fault)
+    }
+    return { definition: { ...definition, open }, config: part }
+  })
+  return { ...config, transports }
 }

@@ -36,7 +36,8 @@ const nothing = {
 }
 
 /** Exit 0: it runs. 3: it does not. 1: it runs and does not answer. */
-export default async function show({ json }: Call): Promise<number> {
+export default async function show(call: Call): Promise<number> {
+  const json = call.has('json')
   const asked = await ask(homeFolder(process.env), 'status')
   switch (asked.state) {
     case 'stopped':

@@ -11,7 +11,7 @@ import type { Call } from './main.ts'
 const lines = z.array(z.object({ at: z.number(), event: z.string(), detail: z.string().optional() }))
 
 /** Exit 0: the life of the message was shown. 1: nobody knows such a message. */
-export default async function trace({ words: [id], json }: Call): Promise<number> {
+export default async function trace({ words: [id], has }: Call): Promise<number> {
   if (id === undefined) {
     process.stderr.write(
       'ductor: “trace” needs the id of a message, such as 57, tg:12345/57 or $event:example.org\n',
@@ -19,7 +19,7 @@ export default async function trace({ words: [id], json }: Call): Promise<number
     return 2
   }
   const life = await lifeOf(homeFolder(process.env), id)
-  if (json) process.stdout.write(`${JSON.stringify(life)}\n`)
+  if (has('json')) process.stdout.write(`${JSON.stringify(life)}\n`)
   else process.stdout.write(life.map((line) => `${readable(line)}\n`).join(''))
   if (life.length > 0) return 0
   process.stderr.write(`Nothing is known of a message ${id}.\n`)

@@ -7,7 +7,9 @@ import { adapters, chooseProvider, good } from './load.ts'
 import type { Call } from './main.ts'
 import { MisuseError } from './misuse.ts'
 
-export default async function tryOut({ verbose, port, provider: wanted }: Call): Promise<number> {
+export default async function tryOut({ verbose, text }: Call): Promise<number> {
+  const port = text('port')
+  const wanted = text('provider')
   const home = homeFolder(process.env)
   if (wanted !== undefined && !adapters.providers.includes(wanted)) {
     throw new MisuseError(`there is no provider “${wanted}”; there are ${adapters.providers.join(', ')}`)

@@ -42,6 +42,9 @@ export type Loaded =
     }
   | { readonly state: 'good'; readonly path: string; readonly config: LoadedConfig }
 
+/** The transport of a file that names none. */
+export const defaultTransport = 'telegram'
+
 /** A definition with what its schema made of the file. */
 interface Judged<Definition> {
   readonly good: readonly (readonly [name: string, part: { definition: Definition; config: unknown }])[]
@@ -89,7 +92,8 @@ export async function loadForTrial(
   return { ...loaded, config: { ...loaded.config, warnings: [] } }
 }
 
-async function judge(
+/** What is wrong with such a file, wherever it stands; `path` is only how it is called. */
+export async function judge(
   path: string,
   file: File,
   adapters: Adapters,
@@ -173,7 +177,7 @@ function chosenTransports({ transport, transports }: File): readonly string[] {
   if (Array.isArray(transports) && transports.length > 0) {
     return transports.filter((name) => typeof name === 'string')
   }
-  return [typeof transport === 'string' && transport !== '' ? transport : 'telegram']
+  return [typeof transport === 'string' && transport !== '' ? transport : defaultTransport]
 }
 
 async function judgeProviders(

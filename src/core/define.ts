@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Provider } from './provider.ts'
+import type { SetUp } from './set-up.ts'
 import type { Memory, Transport, TransportReport } from './transport.ts'
 
 /** The part of pino's logger that we use. Messages are constants; facts are fields. */
@@ -61,6 +62,8 @@ export interface TransportDefinition<Config = unknown> {
   warnings?(config: Config): readonly Warning[]
   /** Looks at the network without starting to listen: is the token good, who are we, who may talk? */
   diagnose?(config: Config, deps: AdapterDeps, signal: AbortSignal): Promise<readonly Finding[]>
+  /** Asks a person for all that the configuration needs. A transport without it is configured by hand. */
+  readonly setUp?: SetUp
   /** Makes the transport without touching the network. */
   open(config: Config, deps: TransportDeps): Transport | Promise<Transport>
 }

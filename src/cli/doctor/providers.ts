@@ -18,7 +18,7 @@ export async function providers(
 ): Promise<Finding[]> {
   const chosen = chooseProvider(config, env)
   const others = [...config.providers.values()].filter((part) => part !== chosen && available(part, env))
-  const healths = await Promise.all(others.map((part) => check(part, home, env, signal)))
+  const healths = await Promise.all(others.map((part) => checkProvider(part, home, env, signal)))
   const spare = others.map(({ definition: { name } }, index): Finding => {
     const { wrong, what } = told(name, healths[index])
     return { level: 'ok', what: `${what}${wrong === undefined ? '' : `, ${wrong}`} (in reserve)` }
@@ -28,14 +28,14 @@ export async function providers(
       'install Claude Code: npm install -g @anthropic-ai/claude-code (or name its program in providers.claude.command)'
     return [{ level: 'problem', what: 'no coding agent was found on the PATH', mend }, ...spare]
   }
-  const health = await check(chosen, home, env, signal)
+  const health = await checkProvider(chosen, home, env, signal)
   const { wrong, what } = told(chosen.definition.name, health)
   if (wrong === undefined) return [{ level: 'ok', what: `${what} answers` }, ...spare]
   const mend = health?.mend === undefined ? {} : { mend: health.mend }
   return [{ level: 'problem', what: `${what} ${wrong}`, ...mend }, ...spare]
 }
 
-async function check(
+export async function checkProvider(
   { definition, config }: Part,
   home: string,
   env: Readonly<Record<string, string>>,

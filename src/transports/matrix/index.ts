@@ -1,6 +1,7 @@
 import { defineTransport } from '../../core/define.ts'
 import { config, warnings } from './config.ts'
 import { diagnose } from './diagnose.ts'
+import { setUp } from './set-up.ts'
 import { MatrixTransport } from './transport.ts'
 
 export default defineTransport({
@@ -9,5 +10,6 @@ export default defineTransport({
   config,
   warnings,
   diagnose,
+  setUp,
   open: (matrix, deps) => new MatrixTransport(matrix, deps),
 })

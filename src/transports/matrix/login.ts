@@ -18,7 +18,7 @@ export interface SignedIn {
 
 export interface SignInDeps {
   readonly matrix: MatrixConfig['matrix']
-  readonly file: CredentialsFile
+  readonly file: Pick<CredentialsFile, 'read' | 'write'>
   readonly log: Log
   /** Tells a person that we wait because the homeserver asked us to. */
   readonly resting: (ms: number) => void
@@ -161,7 +161,8 @@ export async function offersPasswords(base: string, signal: AbortSignal): Promis
   return (await flowsOf(base, signal)).includes('m.login.password')
 }
 
-async function flowsOf(base: string, signal: AbortSignal): Promise<readonly string[]> {
+/** The ways to log in there, by their names in Matrix. */
+export async function flowsOf(base: string, signal: AbortSignal): Promise<readonly string[]> {
   const call = { method: 'GET', path: path`/login` } as const
   const { flows } = await new MatrixClient(base).call(call, wire.loginFlows, signal)
   return flows.map(({ type }) => type)

@@ -1,5 +1,6 @@
 import { defineTransport } from '../../core/define.ts'
 import { config, warnings } from './config.ts'
+import { setUp } from './set-up.ts'
 import { Telegram } from './telegram.ts'
 
 export default defineTransport({
@@ -7,5 +8,6 @@ export default defineTransport({
   prefix: 'tg',
   config,
   warnings,
+  setUp,
   open: (options, deps) => new Telegram(options, deps),
 })

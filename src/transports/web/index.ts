@@ -31,5 +31,15 @@ export default defineTransport({
   name: 'web',
   prefix: 'web',
   config,
+  setUp: {
+    title: 'Only this machine',
+    hint: 'a chat page in your browser, no account',
+    exclusive: true,
+    options: {},
+    run: async () => ({
+      keys: {},
+      next: 'Open the address that ductor prints, in a browser on this machine.',
+    }),
+  },
   open: ({ web }, deps) => new WebTransport(web, deps),
 })

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import satisfies from 'semver/functions/satisfies.js'
+import { z } from 'zod'
+import type { TransportDefinition } from '../core/define.ts'
+import { UserError } from '../core/user-error.ts'
+import { adapters } from './load.ts'
+import { npmProgram, runNpm } from './npm.ts'
+
+const manifest = z.object({ version: z.string() })
+
+/** A library that a transport needs beyond the base install, and how it stands. */
+export interface Library {
+  readonly name: string
+  /** What will do, as npm writes it. */
+  readonly range: string
+  /** Undefined: it is not there. */
+  readonly found?: { readonly version: string; readonly folder: string; readonly fits: boolean }
+}
+
+/** The folder that `ductor install` fills. */
+export function extrasFolder(home: string): string {
+  return join(home, 'extras')
+}
+
+/** The transports that need something, each with its libraries. */
+export async function extras(home: string): Promise<ReadonlyMap<string, readonly Library[]>> {
+  const definitions = await Promise.all(adapters.transports.map((name) => adapters.transport(name)))
+  return new Map(
+    definitions
+      .filter(({ needs }) => needs !== undefined)
+      .map((definition) => [definition.name, librariesOf(home, definition)]),
+  )
+}
+
+/** Looks in the ordinary place first, then in the home folder. */
+export function librariesOf(home: string, { needs = {} }: Pick<TransportDefinition, 'needs'>): Library[] {
+  return Object.entries(needs).map(([name, range]) => {
+    const found =
+      find(name, range, fileURLToPath(import.meta.url)) ?? find(name, range, join(extrasFolder(home), 'x'))
+    return found === undefined ? { name, range } : { name, range, found }
+  })
+}
+
+function find(name: string, range: string, from: string): Library['found'] {
+  const folder = (createRequire(from).resolve.paths(name) ?? [])
+    .map((modules) => join(modules, name))
+    .find((candidate) => existsSync(join(candidate, 'package.json')))
+  if (folder === undefined) return undefined
+  const { version } = manifest.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')))
+  return { version, folder, fits: satisfies(version, range) }
+}
+
+/** The libraries that are not there, or not in a version that will do. */
+export function missing(libraries: readonly Library[]): readonly Library[] {
+  return libraries.filter(({ found }) => found?.fits !== true)
+}
+
+/** For a person: what is missing, and the one command that brings it. */
+export function howToInstall(transport: string, lacking: readonly Library[]): string {
+  const what = lacking
+    .map(({ name, range, found }) =>
+      found === undefined ? name : `${name} ${range} (${found.version} is installed)`,
+    )
+    .join(' and ')
+  return `${what} is required for ${transport}. Run “ductor install ${transport}”.`
+}
+
+/** Lets npm install what is missing into the home folder, and imports it. Throws `UserError` where that fails. */
+export async function install(
+  home: string,
+  transport: string,
+  env: NodeJS.ProcessEnv,
+  say: (line: string) => void,
+): Promise<void> {
+  const definition = await adapters.transport(transport)
+  const lacking = missing(librariesOf(home, definition))
+  const folder = extrasFolder(home)
+  if (lacking.length > 0) {
+    const npm = npmProgram(env)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const own = join(folder, 'package.json')
+    if (!existsSync(own)) writeFileSync(own, '{ "private": true }\n')
+    const what = lacking.map(({ name, range }) => `${name}@${range}`)
+    say(`Installing ${what.join(' ')} into ${folder} …`)
+    await runNpm(npm, ['install', '--omit=dev', ...what], env, folder)
+  }
+  for (const { name, found, range } of librariesOf(home, definition)) {
+    if (found?.fits !== true) throw new UserError(`npm is done, but ${name} ${range} is not there.`)
+    await tryImport(name, found.folder)
+    say(`${name} ${found.version} is there and can be imported.`)
+  }
+}
+
+/** In a process of its own: what comes to it there does nothing here, and it sees the files as the next start will. */
+function tryImport(name: string, folder: string): Promise<void> {
+  const entry = createRequire(join(folder, 'x')).resolve(name)
+  const script = `await import(${JSON.stringify(pathToFileURL(entry).href)})`
+  return new Promise((resolve, reject) => {
+    execFile(
+      process.execPath,
+      ['--input-type=module', '-e', script],
+      { timeout: 60_000 },
+      (error, _out, said) => {
+        if (error === null) return resolve()
+        reject(new UserError(`${name} is installed, but cannot be imported:\n${said.trim().slice(-2000)}`))
+      },
+    )
+  })
+}

@@ -1,0 +1,165 @@
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { backup } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { UserError } from '../core/user-error.ts'
+import { isLocked } from '../lib/lock.ts'
+import { isInstalled, recipeFor, runAll } from '../service/service.ts'
+import { openForReading, storeFile } from '../store/open.ts'
+import { ask, lockPath } from './control.ts'
+import { homeFolder } from './home.ts'
+import type { Call } from './main.ts'
+import { npmProgram, runNpm } from './npm.ts'
+import { placeOf, type Place } from './place.ts'
+import { restartRunning } from './restart.ts'
+import { servicePlan } from './service-plan.ts'
+import { version } from './version.ts'
+
+const run = promisify(execFile)
+const manifest = z.object({ version: z.string() })
+const status = z.object({ transports: z.array(z.object({ name: z.string(), state: z.string() })) })
+
+/** How long the transports have to connect again. */
+const healthMs = 60_000
+
+/** Where the version of before waits until the new one has shown that it works. */
+interface Before {
+  readonly folder: string
+  readonly version: string
+  readonly connected: readonly string[]
+}
+
+/** Installs another version with npm, restarts, and looks whether it fares as the one before; if not, goes back. */
+export default async function upgrade(call: Call): Promise<number> {
+  const home = homeFolder(process.env)
+  const place = placeOf()
+  if (place.kind === 'checkout') {
+    throw new UserError(`This is a checkout: “git pull && npm ci” in ${place.folder} upgrades it.`)
+  }
+  if (place.kind === 'local') {
+    throw new UserError(
+      `ductor is a part of a project: “npm install ductor@latest” there upgrades it (${place.folder}).`,
+    )
+  }
+  const npm = npmProgram(process.env)
+  const wanted = call.text('to') ?? 'latest'
+  const spec = isFile(wanted) ? resolve(wanted) : `ductor@${wanted}`
+  if (!isFile(wanted)) {
+    const newest = (await runNpm(npm, ['view', spec, 'version'], process.env)).trim()
+    if (newest === version()) {
+      say(`This is ductor ${newest} already.`)
+      return 0
+    }
+  }
+  const before = await keepBefore(home, place)
+  try {
+    say(`Installing ${basename(spec)} …`)
+    await runNpm(npm, ['install', '--global', '--prefix', place.prefix, spec], process.env)
+    const now = versionIn(place.folder)
+    await answers(place, now)
+    await comesUp(home, before)
+    say(`ductor ${before.version} is ductor ${now} now.`)
+    return 0
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    await goBack(home, place, before)
+    throw new UserError(`${error.message}\nductor ${before.version} was put back.`, { cause: error })
+  } finally {
+    rmSync(before.folder, { recursive: true, force: true })
+  }
+}
+
+function isFile(wanted: string): boolean {
+  return /[\\/]|\.tgz$/.test(wanted)
+}
+
+function versionIn(folder: string): string {
+  return manifest.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))).version
+}
+
+async function keepBefore(home: string, place: Place): Promise<Before> {
+  const folder = join(home, 'run', 'before-upgrade')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  cpSync(place.folder, join(folder, 'package'), { recursive: true, verbatimSymlinks: true })
+  if (existsSync(join(home, storeFile))) {
+    using db = openForReading(join(home, storeFile))
+    await backup(db, join(folder, storeFile))
+  }
+  return { folder, version: version(), connected: await connected(home) }
+}
+
+async function connected(home: string): Promise<readonly string[]> {
+  const asked = await ask(home, 'status')
+  if (asked.state !== 'running') return []
+  return status
+    .parse(asked.answer)
+    .transports.flatMap(({ name, state }) => (state === 'connected' ? [name] : []))
+}
+
+/** Does the new program start at all? */
+async function answers({ folder }: Place, expected: string): Promise<void> {
+  try {
+    const { stdout } = await run(process.execPath, [join(folder, 'bin', 'ductor.mjs'), '--version'], {
+      timeout: 30_000,
+    })
+    if (stdout.trim() === expected) return
+  } catch (error) {
+    throw new UserError(
+      `The new version does not start: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  throw new UserError('The new version does not say which one it is.')
+}
+
+/** Where ductor runs: restarts it, and waits until every transport that was connected is so again. */
+async function comesUp(home: string, before: Before): Promise<void> {
+  if (!isLocked(lockPath(home))) return
+  const restarted = await restartRunning(home)
+  if (restarted.state === 'failed') throw new UserError(restarted.why)
+  const end = Date.now() + healthMs
+  for (;;) {
+    const now = await connected(home)
+    const lost = before.connected.filter((name) => !now.includes(name))
+    if (lost.length === 0) return
+    if (Date.now() > end)
+      throw new UserError(`The new version does not connect to ${lost.join(' and ')} any more.`)
+    await sleep(500)
+  }
+}
+
+async function goBack(home: string, place: Place, { folder }: Before): Promise<void> {
+  await ask(home, 'stop')
+  for (let waited = 0; isLocked(lockPath(home)) && waited < 30_000; waited += 200) await sleep(200)
+  rmSync(place.folder, { recursive: true, force: true })
+  cpSync(join(folder, 'package'), place.folder, { recursive: true, verbatimSymlinks: true })
+  putStoreBack(home, folder)
+  const recipe = recipeFor(await servicePlan(home, process.env))
+  if (isInstalled(recipe)) await runAll(recipe.start, say)
+  else say('ductor is not running now: start it with “ductor”.')
+}
+
+/** Only where the new version has changed its form, which the old one would refuse. */
+function putStoreBack(home: string, folder: string): void {
+  const [kept, present] = [join(folder, storeFile), join(home, storeFile)]
+  if (!existsSync(kept) || !existsSync(present) || formOf(kept) === formOf(present)) return
+  renameSync(present, `${present}.newer`)
+  for (const more of ['-wal', '-shm']) rmSync(`${present}${more}`, { force: true })
+  cpSync(kept, present)
+  say(`The store of the new version is kept as ${present}.newer: what it took last is only there.`)
+}
+
+function formOf(path: string): unknown {
+  using db = openForReading(path)
+  return db.prepare('pragma user_version').get()?.['user_version']
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+/** The exit code that asks for a restart. */
+export const restartCode = 42
+
+/** Does somebody start us again when we end with 42: our own service, or any unit of systemd? */
+export function isSupervised(env: NodeJS.ProcessEnv): boolean {
+  return (env['DUCTOR_SUPERVISOR'] ?? '') !== '' || (env['INVOCATION_ID'] ?? '') !== ''
+}
+
+/**
+ * Begins this program anew with the same arguments, in the same terminal. Where the system can, the process itself
+ * becomes the new program and this never returns; elsewhere it resolves with the exit code of a child.
+ */
+export async function restartSelf(): Promise<number> {
+  const args = [...process.execArgv, ...process.argv.slice(1)]
+  if (process.platform !== 'win32' && process.execve !== undefined) {
+    process.execve(process.execPath, [process.execPath, ...args], process.env)
+  }
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.removeAllListeners(signal)
+    process.on(signal, () => child.kill(signal))
+  }
+  const [code] = await once(child, 'exit')
+  return typeof code === 'number' ? code : 1
+}
