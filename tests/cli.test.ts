@@ -37,7 +37,7 @@ test('without configuration and without a terminal, one line says how to begin a
   const { code, stdout, stderr } = await home.run()
   assert.equal(code, 1)
   assert.equal(stdout, '')
-  assert.match(stderr, /^ductor is not configured: write .*config\.json .*“ductor try”.*\n$/)
+  assert.match(stderr, /^ductor is not configured: “ductor onboarding” .*config\.json.*“ductor try”.*\n$/)
   assert.equal(existsSync(join(home.folder, 'ductor.db')), false)
 })
 

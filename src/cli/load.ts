@@ -23,7 +23,7 @@ export function good(loaded: Exclude<Loaded, { state: 'missing' }>): LoadedConfi
 
 /** The one line for a home where nothing is configured. */
 export function howToBegin(path: string): string {
-  return `ductor is not configured: write ${path} as docs/getting-started.md shows, or run “ductor try” to look around first.`
+  return `ductor is not configured: “ductor onboarding” asks for all it needs and writes ${path}; “ductor try” looks around without.`
 }
 
 /** The best first. */

@@ -4,7 +4,7 @@ import type { Finding, Warning } from '../../core/define.ts'
 
 export function configuration(loaded: Loaded): Finding[] {
   if (loaded.state === 'missing') {
-    const mend = 'write it (docs/getting-started.md), or look around with “ductor try”'
+    const mend = '“ductor onboarding” asks and writes it; “ductor try” looks around without'
     return [{ level: 'problem', what: `${loaded.path} is missing`, mend }]
   }
   if (loaded.state === 'good') {
