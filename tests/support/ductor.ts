@@ -51,8 +51,16 @@ export class Home implements AsyncDisposable {
 
   /** Starts the program; `ready` resolves with its first line that begins so. */
   start(...args: string[]): Running {
+    return this.startWith({}, ...args)
+  }
+
+  /** As `start`, with more in its environment. */
+  startWith(env: Readonly<Record<string, string>>, ...args: string[]): Running {
     this.#running = new Running(
-      spawn(process.execPath, [program, ...args], { env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] }),
+      spawn(process.execPath, [program, ...args], {
+        env: { ...this.#env, ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
     )
     return this.#running
   }
