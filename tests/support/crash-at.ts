@@ -30,6 +30,8 @@ function callOf(input: unknown, method = 'GET'): string | undefined {
 
 // The demo agent inherits the environment; only ductor itself is to be ended.
 if (process.argv[1]?.endsWith('ductor.mjs') === true) {
+  // It is called with the database of each call.
+  // oxlint-disable-next-line typescript/unbound-method
   const { exec } = DatabaseSync.prototype
   DatabaseSync.prototype.exec = function (sql) {
     const commits = sql === 'commit'
