@@ -1,6 +1,6 @@
 /** What the pages are told as it happens. */
 export interface Told {
-  readonly event: 'message' | 'removed' | 'conversations' | 'typing'
+  readonly event: 'message' | 'removed' | 'conversations' | 'typing' | 'pressed'
   readonly data: unknown
 }
 

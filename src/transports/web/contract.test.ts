@@ -52,7 +52,7 @@ transportContract(
         return id
       },
       async shown() {
-        const messages = (await call(`conversations/${place.chat}`)) as Shown[]
+        const { messages } = (await call(`conversations/${place.chat}`)) as { messages: Shown[] }
         return messages
           .filter(({ from }) => from === 'bot')
           .map(({ ref, content: { parts = [] } }) => ({

@@ -21,6 +21,12 @@ const config = z.object({
         )
         .default('127.0.0.1')
         .describe('The loopback address of the page.'),
+      max_file_mb: z
+        .number('a number of megabytes is needed')
+        .positive('more than 0 is needed')
+        .max(2000, 'at most 2000')
+        .default(100)
+        .describe('The largest file, in MB, that can be sent from the page.'),
     })
     .prefault({}),
 })

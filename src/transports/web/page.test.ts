@@ -4,12 +4,29 @@ import type { Browser, Page } from 'playwright-core'
 import { openChromium, whyNoChromium } from '../../../tests/support/chromium.ts'
 import { Home } from '../../../tests/support/ductor.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
+import { picture } from '../../providers/demo/picture.ts'
 
 const skip = await whyNoChromium()
 
 async function write(page: Page, text: string): Promise<void> {
-  await page.getByLabel('Message').fill(text)
+  await page.getByLabel('Message', { exact: true }).fill(text)
   await page.keyboard.press('Enter')
+}
+
+/** Pastes or drops a file as a browser does it. */
+async function give(page: Page, how: 'paste' | 'drop', name: string): Promise<void> {
+  const happens = (type: string) =>
+    page.evaluate(`{
+      const data = new DataTransfer()
+      data.items.add(new File(['words'], '${name}', { type: 'text/plain' }))
+      const more = { clipboardData: data, dataTransfer: data, bubbles: true, cancelable: true }
+      const Kind = '${type}' === 'paste' ? ClipboardEvent : DragEvent
+      document.querySelector('textarea').dispatchEvent(new Kind('${type}', more))
+    }`)
+  if (how === 'paste') return void (await happens('paste'))
+  await happens('dragover')
+  await page.getByText('Drop files to add them').waitFor()
+  await happens('drop')
 }
 
 /** A picture for whoever wants to look: DUCTOR_SCREENSHOTS names the folder. */
@@ -29,7 +46,11 @@ describe('the page in a real browser', { skip: skip ?? false }, () => {
     const home = new Home(undefined)
     const running = home.start('try', '--provider', 'demo')
     const address = /http:\S+/.exec(await running.ready())?.[0] ?? ''
-    const page = await browser.newPage({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light' })
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme: dark ? 'dark' : 'light',
+    })
+    const page = await context.newPage()
     const errors: string[] = []
     page.on('pageerror', (error) => errors.push(error.message))
     page.on('console', (line) => {
@@ -43,7 +64,7 @@ describe('the page in a real browser', { skip: skip ?? false }, () => {
       address,
       errors,
       async [Symbol.asyncDispose]() {
-        await page.close()
+        await context.close()
         await home[Symbol.asyncDispose]()
       },
     }
@@ -139,9 +160,79 @@ describe('the page in a real browser', { skip: skip ?? false }, () => {
     await page.getByText(/^reconnecting/).waitFor({ state: 'attached' })
     await write(page, 'say: after')
     await page.getByText('not sent yet').waitFor()
-    await stage.home.start('try', '--provider', 'demo').ready()
-    await page.getByText('after', { exact: true }).waitFor()
-    assert.equal(await page.getByText('before', { exact: true }).count(), 1)
+    // Not even closing the tab loses it.
+    const other = await page.context().newPage()
+    await page.close()
+    const again = stage.home.start('try', '--provider', 'demo')
+    await other.goto(/http:\S+/.exec(await again.ready())?.[0] ?? '')
+    await other.getByText('after', { exact: true }).waitFor()
+    assert.equal(await other.getByText('before', { exact: true }).count(), 1)
+    assert.equal(
+      stage.home.journal().filter(({ event, text }) => event === 'begun' && text === 'say: after').length,
+      1,
+    )
+  })
+
+  test('files are picked, pasted and dropped; what was written is kept over a reload until it is sent', async () => {
+    await using stage = await begin({ dark: true })
+    const { page } = stage
+    await page.setInputFiles('input[type=file]', {
+      name: 'a.png',
+      mimeType: 'image/png',
+      buffer: picture(40, 30),
+    })
+    await page.getByLabel('Message', { exact: true }).fill('attachments?')
+    await give(page, 'paste', 'pasted.txt')
+    await give(page, 'drop', 'dropped.txt')
+    await page.locator('.attached li', { hasText: 'dropped.txt' }).waitFor()
+    await eventually(async () => (await page.getByText('on its way…').count()) === 0)
+    await shot(page, 'attached')
+    await page.reload()
+    await page.getByRole('button', { name: 'Remove pasted.txt' }).click()
+    await page.keyboard.press('Tab')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.locator('.bot.ended', { hasText: 'picture a.png (image/png' }).waitFor()
+    await page.locator('.bot.ended', { hasText: 'file dropped.txt' }).waitFor()
+    assert.equal(await page.locator('.bot.ended', { hasText: 'pasted.txt' }).count(), 0)
+    await page.getByRole('img', { name: 'a.png' }).waitFor()
+    assert.equal(await page.locator('.attached').count(), 0)
+    await shot(page, 'sent')
+    const download = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Save dropped.txt' }).click()
+    assert.equal((await download).suggestedFilename(), 'dropped.txt')
+    assert.deepEqual(stage.errors, [])
+  })
+
+  test('a conversation is renamed and removed, by keyboard', async () => {
+    await using stage = await begin()
+    const { page } = stage
+    await write(page, 'say: one')
+    await page.getByText('one', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Rename say: one' }).focus()
+    await page.keyboard.press('Enter')
+    await page.keyboard.type('The roof')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'The roof' }).waitFor()
+    await page.getByRole('button', { name: 'Remove The roof' }).focus()
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Enter')
+    await page.getByText('What shall the agent do?').waitFor()
+    assert.equal(await page.locator('nav li').count(), 0)
+  })
+
+  test('a plan is shown step by step, and the commands are offered', async () => {
+    await using stage = await begin()
+    const { page } = stage
+    await write(page, 'plan')
+    await page.locator('.plan .in_progress').first().waitFor()
+    await page.getByText('The plan is done.').waitFor()
+    assert.equal(await page.locator('.plan .completed').count(), 3)
+    await page.getByLabel('Message', { exact: true }).fill('/sta')
+    await page.keyboard.press('ArrowUp')
+    await page.keyboard.press('ArrowUp')
+    await page.keyboard.press('Enter')
+    await page.locator('.bot', { hasText: 'demo' }).last().waitFor()
+    assert.deepEqual(stage.errors, [])
   })
 
   test('without a token the page says where to find the address', async () => {

@@ -1,57 +1,65 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { streamSSE } from 'hono/streaming'
 import { z } from 'zod'
+import type { Log } from '../../core/define.ts'
 import type { Audience } from './audience.ts'
 import type { ChatLog } from './chat-log.ts'
+import { serveFiles } from './file-calls.ts'
+import type { KeptFiles } from './kept-files.ts'
+import { servePage } from './page-files.ts'
 
 export interface ServerDeps {
   readonly token: string
-  readonly log: ChatLog
+  readonly chat: ChatLog
+  readonly files: KeptFiles
   readonly audience: Audience
+  readonly log: Log
   /** The `host:port` under which the page may be asked for. */
   readonly hosts: () => ReadonlySet<string>
+  /** What a page is told when it comes. */
+  readonly welcome: object
   /** Resolves when what the person said is stored. The same id again is the same message. */
-  say(message: z.infer<typeof saying>): Promise<void>
-  press(press: z.infer<typeof pressing>): Promise<void>
+  readonly say: (message: Saying) => Promise<void>
+  readonly press: (press: Pressing) => Promise<void>
+  readonly rename: (conversation: string, title: string) => boolean
+  readonly forget: (conversation: string) => Promise<void>
   /** Ends streams when the transport stops. */
   readonly signal: AbortSignal
 }
 
 const id = z.string().regex(/^[\w-]{1,64}$/, 'letters, digits, _ and - are needed, at most 64')
-const saying = z.object({
-  id,
-  conversation: id,
-  text: z.string().min(1, 'a text is needed').max(200_000, 'at most 200,000 characters'),
-})
+const saying = z
+  .object({
+    id,
+    conversation: id,
+    text: z.string().max(200_000, 'at most 200,000 characters'),
+    files: z.array(id).max(50, 'at most 50 files').default([]),
+  })
+  .refine(({ text, files }) => text.trim() !== '' || files.length > 0, 'a text or a file is needed')
+export type Saying = z.infer<typeof saying>
 const pressing = z.object({ id, conversation: id, token: id })
+export type Pressing = z.infer<typeof pressing>
+const naming = z.object({ title: z.string().trim().min(1, 'a name is needed').max(200) })
 
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
-const javascript = 'text/javascript; charset=utf-8'
-
-/** What the page is made of. It holds no secret, so anybody on this machine may read it. */
-const files: Readonly<Record<string, { readonly type: string; readonly url: () => string }>> = {
-  '/': { type: 'text/html; charset=utf-8', url: () => new URL('page/index.html', import.meta.url).href },
-  '/app.js': { type: javascript, url: () => new URL('page/app.js', import.meta.url).href },
-  '/style.css': {
-    type: 'text/css; charset=utf-8',
-    url: () => new URL('page/style.css', import.meta.url).href,
-  },
-  '/lib/preact.js': { type: javascript, url: () => import.meta.resolve('preact') },
-  '/lib/htm.js': { type: javascript, url: () => import.meta.resolve('htm') },
+const headers: Readonly<Record<string, string>> = {
+  'Content-Security-Policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self' data: blob:",
+    'media-src blob:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  'Cache-Control': 'no-store',
 }
 
 /** The page and its calls. Every call needs the token; none can be made from another site's page. */
@@ -60,29 +68,53 @@ export function createServer(deps: ServerDeps): Hono {
   app.use(async (context, next) => {
     if (!isOurs(context, deps.hosts())) return context.json({ error: 'this address is not for you' }, 403)
     await next()
-    context.header('Content-Security-Policy', policy)
-    context.header('Referrer-Policy', 'no-referrer')
-    context.header('X-Content-Type-Options', 'nosniff')
-    context.header('Cache-Control', 'no-store')
+    // A file that is served has a stricter policy of its own.
+    for (const [name, value] of Object.entries(headers))
+      if (!context.res.headers.has(name)) context.header(name, value)
     return undefined
   })
-  for (const [path, { type, url }] of Object.entries(files)) {
-    app.get(path, async (context) =>
-      context.body(await readFile(fileURLToPath(url())), 200, { 'Content-Type': type }),
-    )
-  }
+  app.onError((error, context) => {
+    if (deps.signal.aborted) return context.json({ error: 'ductor is stopping' }, 503)
+    if (isFull(error))
+      return context.json({ error: 'The disk is full: free some space, then try again.' }, 507)
+    deps.log.error({ err: error, path: context.req.path }, 'a call of the page failed')
+    return context.json({ error: 'ductor itself failed; its log says more' }, 500)
+  })
+  servePage(app)
   app.use('/api/*', needsToken(deps.token))
+  serveFiles(app, deps)
   app.use(
     '/api/*',
     bodyLimit({ maxSize: 1_000_000, onError: (context) => context.json({ error: 'too long' }, 413) }),
   )
-  app.get('/api/conversations', (context) => context.json(deps.log.conversations()))
-  app.get('/api/conversations/:id', (context) => context.json(deps.log.messages(context.req.param('id'))))
-  app.post('/api/messages', (context) => take(context, saying, (message) => deps.say(message)))
-  app.post('/api/presses', (context) => take(context, pressing, (press) => deps.press(press)))
+  app.post('/api/messages', (context) => take(context, saying, deps.say))
+  app.post('/api/presses', (context) => take(context, pressing, deps.press))
+  serveConversations(app, deps)
   app.get('/api/stream', (context) => stream(context, deps))
   app.notFound((context) => context.json({ error: 'there is nothing here' }, 404))
   return app
+}
+
+function serveConversations(app: Hono, { chat, rename, forget }: ServerDeps): void {
+  app.get('/api/conversations', (context) => context.json(chat.conversations()))
+  app.get('/api/conversations/:id', (context) => {
+    const before = Number(context.req.query('before'))
+    return context.json(chat.page(context.req.param('id'), before > 0 ? { before } : {}))
+  })
+  app.post('/api/conversations/:id', (context) =>
+    take(context, naming, async ({ title }) => void rename(context.req.param('id'), title)),
+  )
+  app.delete('/api/conversations/:id', async (context) => {
+    await forget(context.req.param('id'))
+    return context.json({ gone: true })
+  })
+}
+
+const sqliteFull = 13
+
+function isFull(error: Error): boolean {
+  if ('errcode' in error) return error.errcode === sqliteFull
+  return 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
 /** A name that leads here (DNS rebinding) is not our name, and another site's page is not our page. */
@@ -121,7 +153,7 @@ async function take<T>(
   return context.json({ taken: true }, 202)
 }
 
-function stream(context: Context, { audience, signal }: ServerDeps): Response {
+function stream(context: Context, { audience, signal, welcome }: ServerDeps): Response {
   return streamSSE(context, async (out) => {
     const gone = new AbortController()
     out.onAbort(() => gone.abort())
@@ -129,7 +161,7 @@ function stream(context: Context, { audience, signal }: ServerDeps): Response {
     const pulse = setInterval(() => void out.writeSSE({ event: 'pulse', data: '' }), 15_000)
     try {
       // Only now does the page fetch the whole: what happens meanwhile is in this stream.
-      await out.writeSSE({ event: 'open', data: '' })
+      await out.writeSSE({ event: 'open', data: JSON.stringify(welcome) })
       for await (const { event, data } of page) await out.writeSSE({ event, data: JSON.stringify(data) })
     } finally {
       clearInterval(pulse)
