@@ -1,0 +1,121 @@
+import type { PermissionAnswer, PermissionMode, TurnEvent } from '../core/provider.ts'
+import { commandOf, oneLine } from './acp-decode.ts'
+import type { Outcome } from './acp-process.ts'
+import type { PermissionOption, ToolCall } from './acp-wire.ts'
+
+type Requested = Extract<TurnEvent, { type: 'permission.requested' }>
+
+/** Letters. Nobody decides by more, and a chat would not take it. */
+const detailLimit = 200_000
+
+const acts: Readonly<Record<string, string>> = {
+  execute: 'Run a command',
+  edit: 'Change a file',
+  delete: 'Delete a file',
+  move: 'Move a file',
+  read: 'Read a file',
+  search: 'Search',
+  fetch: 'Open a web page',
+  switch_mode: 'Go on in another mode',
+}
+const readingKinds = ['read', 'search', 'think']
+const editingKinds = ['edit', 'delete', 'move']
+
+/** What is done with a request where nobody needs to be asked; undefined: the person decides. */
+export function decidedBy(
+  mode: PermissionMode,
+  { kind }: ToolCall,
+  /** Does the agent itself know this mode? Then what it still asks is for the person. */
+  known: boolean,
+): PermissionAnswer | undefined {
+  const reads = readingKinds.includes(kind ?? '')
+  if (mode === 'readOnly' && !reads) return { allow: false }
+  if (known) return undefined
+  if (mode === 'bypassPermissions') return { allow: true }
+  if (mode === 'acceptEdits' && (reads || editingKinds.includes(kind ?? ''))) return { allow: true }
+  return undefined
+}
+
+/** The request, as a person gets to see it. `cwd`: where the turn works. */
+export async function requestEvent(
+  id: string,
+  tool: ToolCall,
+  options: readonly PermissionOption[],
+  cwd: string,
+): Promise<Requested> {
+  const common = { type: 'permission.requested' as const, id, rememberable: forSession(options) !== undefined }
+  const title = acts[tool.kind ?? ''] ?? oneLine(tool.title ?? 'Use a tool')
+  const command = commandOf(tool)
+  if (command !== undefined && tool.kind === 'execute') {
+    const folder = tool.rawInput?.['cwd']
+    const where = typeof folder === 'string' && folder !== cwd ? `# in ${folder}\n` : ''
+    return { ...common, title: acts['execute'] ?? title, detail: cut(`${where}${command}`), language: 'sh' }
+  }
+  const patch = await patchOf(tool)
+  if (patch !== undefined) return { ...common, title, detail: cut(patch), language: 'diff' }
+  return { ...common, title, ...whatElse(tool) }
+}
+
+/** The option that says what the person said. */
+export function outcomeOf(answer: PermissionAnswer, options: readonly PermissionOption[]): Outcome {
+  const chosen = answer.allow ? allowing(answer.remember === true, options) : refusing(options)
+  return chosen === undefined ? { outcome: 'cancelled' } : { outcome: 'selected', optionId: chosen.optionId }
+}
+
+function allowing(remember: boolean, options: readonly PermissionOption[]): PermissionOption | undefined {
+  const once = options.find(({ kind }) => kind === 'allow_once')
+  // Some agents can only allow for good; the person wants it done.
+  return remember ? (forSession(options) ?? once) : (once ?? forSession(options))
+}
+
+/** Allowed for this session, and not for ever: an answer in a chat changes no settings. */
+function forSession(options: readonly PermissionOption[]): PermissionOption | undefined {
+  const always = options.filter(({ kind }) => kind === 'allow_always')
+  return (
+    always.find(({ name }) => /\bsession\b/i.test(name) && !forEver(name)) ??
+    always.find(({ name, optionId }) => !forEver(`${name} ${optionId}`))
+  )
+}
+
+function forEver(words: string): boolean {
+  return /future|permanent|save|for ?ever/i.test(words)
+}
+
+function refusing(options: readonly PermissionOption[]): PermissionOption | undefined {
+  return (
+    options.find(({ kind }) => kind === 'reject_once') ?? options.find(({ kind }) => kind.startsWith('reject'))
+  )
+}
+
+async function patchOf({ content }: ToolCall): Promise<string | undefined> {
+  const diffs = (content ?? []).filter((part) => part.type === 'diff')
+  if (diffs.length === 0) return undefined
+  const { createTwoFilesPatch } = await import('diff')
+  const patches = diffs.map(({ path, oldText, newText }) =>
+    createTwoFilesPatch(
+      oldText === null || oldText === undefined || oldText === '' ? '/dev/null' : path,
+      path,
+      oldText ?? '',
+      newText,
+      undefined,
+      undefined,
+      { context: 3 },
+    ).replace(/^=+\n/, ''),
+  )
+  return patches.join('\n').trimEnd()
+}
+
+function whatElse({ rawInput, content, locations, title }: ToolCall): Pick<Requested, 'detail' | 'language'> {
+  if (rawInput !== undefined && rawInput !== null && Object.keys(rawInput).length > 0)
+    return { detail: cut(JSON.stringify(rawInput, null, 2)), language: 'json' }
+  const texts = (content ?? []).flatMap((part) =>
+    part.type === 'content' && part.content.type === 'text' ? [part.content.text] : [],
+  )
+  const lines = [title ?? '', ...(locations ?? []).map(({ path }) => path), ...texts]
+  return { detail: cut(lines.filter((line) => line !== '').join('\n')) }
+}
+
+function cut(detail: string): string {
+  const rest = detail.length - detailLimit
+  return rest > 0 ? `${detail.slice(0, detailLimit)}\n… and ${rest} more characters` : detail
+}

@@ -1,0 +1,307 @@
+import { setImmediate as handled, setTimeout as sleep } from 'node:timers/promises'
+import type { PermissionAnswer, Turn, TurnEvent, Usage } from '../core/provider.ts'
+import type { AcpAgent } from './acp-agent.ts'
+import { AcpDecoder } from './acp-decode.ts'
+import { refusalSentence } from './acp-failure.ts'
+import { decidedBy, outcomeOf, requestEvent } from './acp-permission.ts'
+import type { AcpProcess, Answer, Outcome } from './acp-process.ts'
+import { clear, toolsOf } from './acp-tools.ts'
+import { readPrompted, type PermissionOption, type PermissionRequest, type Update } from './acp-wire.ts'
+import { Channel } from './channel.ts'
+import { treeOf, type NotedProcess } from './kill-tree.ts'
+
+type Ended = Extract<TurnEvent, { type: 'turn.ended' }>
+
+/** Characters. What an agent writes beyond it in one turn nobody reads, and memory has an end. */
+const lettersLimit = 16 * 1024 * 1024
+
+/** Why a turn is ended before the agent ends it. */
+type Cause = 'stopped' | 'silent' | 'endless'
+
+/** Who the turn belongs to. */
+export interface Setting {
+  readonly agent: AcpAgent
+  readonly process: AcpProcess
+  readonly sessionId: string
+  /** Dollars that the session had cost before; undefined where nobody knows. */
+  readonly cost: number | undefined
+  /** Does the agent have a mode of its own for the turn's permission mode? */
+  modeKnown(): boolean
+  /** Has the process run no other turn while this one ran? */
+  alone(): boolean
+}
+
+interface Pending {
+  readonly toolId: string
+  readonly options: readonly PermissionOption[]
+  readonly resolve: (outcome: Outcome) => void
+}
+
+/** A turn as it runs: what comes in, what is asked, and how it ends. */
+export class AcpTurn {
+  readonly events = new Channel<TurnEvent>()
+  readonly #turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>
+  readonly #setting: Setting
+  readonly #decoder = new AcpDecoder()
+  readonly #pending = new Map<string, Pending>()
+  readonly #answered = Promise.withResolvers<void>()
+  readonly #told = new Set<string>()
+  /** The agent's processes when it began; undefined before that. */
+  #before: Promise<readonly NotedProcess[]> | undefined
+  #prompted = false
+  #asked = 0
+  #cause: Cause | undefined
+  #stopping: Promise<void> | undefined
+  #silence: NodeJS.Timeout | undefined
+  #ending: Ended | undefined
+
+  constructor(turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>, setting: Setting) {
+    this.#turn = turn
+    this.#setting = setting
+  }
+
+  get id(): string {
+    return this.#turn.id
+  }
+
+  /** Undefined as long as it runs. */
+  get ending(): Ended | undefined {
+    return this.#ending
+  }
+
+  get cost(): number | undefined {
+    return this.#decoder.cost
+  }
+
+  /** Sends the prompt, and ends the turn with its answer. */
+  async prompt(prompt: readonly object[]): Promise<void> {
+    const { process, sessionId } = this.#setting
+    if (this.#cause !== undefined) return this.#end({ type: 'turn.ended', ...this.#cancelled() })
+    this.begin()
+    this.#prompted = true
+    this.#watch()
+    const answer = await process.request('session/prompt', { sessionId, prompt })
+    // What came before the answer may be handled after it.
+    await handled()
+    this.#answered.resolve()
+    await this.#stopping
+    this.#conclude(answer)
+  }
+
+  /** From now on, what the agent starts is the turn's. */
+  begin(): void {
+    const { pid } = this.#setting.process
+    // Not waited for: no tool begins before the model was asked.
+    this.#before = pid === undefined ? Promise.resolve([]) : treeOf(pid)
+  }
+
+  hear(update: Update): void {
+    if (this.#ending !== undefined) return
+    for (const event of this.#decoder.read(update)) this.events.put(this.#truly(event))
+    if (this.#decoder.letters > lettersLimit) void this.stop('endless')
+    this.#watch()
+  }
+
+  /** Each once a turn. */
+  notice(message: string): void {
+    if (this.#told.has(message)) return
+    this.#told.add(message)
+    this.events.put({ type: 'notice', message })
+  }
+
+  async ask({ toolCall, options }: PermissionRequest, signal: AbortSignal): Promise<Outcome> {
+    if (this.#cause !== undefined || this.#ending !== undefined || options.length === 0)
+      return { outcome: 'cancelled' }
+    for (const event of this.#decoder.tool(toolCall)) this.events.put(event)
+    const tool = this.#decoder.merge(toolCall)
+    const decided = decidedBy(this.#turn.permissionMode, tool, this.#setting.modeKnown())
+    if (decided !== undefined) return this.#outcome(tool.toolCallId, options, decided)
+    this.#asked += 1
+    const id = `${toolCall.toolCallId}#${this.#asked}`
+    const event = await requestEvent(id, tool, options, this.#turn.cwd)
+    if (this.#cause !== undefined || this.#ending !== undefined) return { outcome: 'cancelled' }
+    const { promise, resolve } = Promise.withResolvers<Outcome>()
+    this.#pending.set(id, { toolId: tool.toolCallId, options, resolve })
+    signal.addEventListener('abort', () => this.#withdraw(id), { once: true })
+    this.events.put(event)
+    this.#watch()
+    return await promise
+  }
+
+  answer(requestId: string, answer: PermissionAnswer): boolean {
+    const pending = this.#pending.get(requestId)
+    if (pending === undefined || this.#setting.process.ended) return false
+    this.#pending.delete(requestId)
+    pending.resolve(this.#outcome(pending.toolId, pending.options, answer))
+    this.#watch()
+    return true
+  }
+
+  /** Softly: the agent is asked to end the turn, and nothing happens to its processes. */
+  interrupt(): void {
+    this.#cause ??= 'stopped'
+    this.#cancel()
+  }
+
+  /** Ends the turn and what its tools started, and the agent itself where it does not confirm that. */
+  stop(cause: Cause): Promise<void> {
+    this.#cause ??= cause
+    return (this.#stopping ??= this.#stop())
+  }
+
+  /** Nothing more will come. */
+  fail(error: string): void {
+    this.#end(
+      this.#cause === undefined
+        ? { type: 'turn.ended', stop: 'failed', error }
+        : { type: 'turn.ended', ...this.#cancelled() },
+    )
+  }
+
+  /** What the agent began by itself has come to its end. */
+  finish(): void {
+    this.#end({ type: 'turn.ended', stop: 'end_turn' })
+  }
+
+  async #stop(): Promise<void> {
+    const { process, agent } = this.#setting
+    const { cancelMs, killMs } = agent.patience
+    const { pid } = process
+    if (this.#ending !== undefined || this.#before === undefined || pid === undefined) return
+    // Of what the agent began by itself it confirms nothing.
+    if (!this.#prompted) this.#answered.resolve()
+    // Before the cancel: what a dead shell leaves behind cannot be found any more.
+    const tools = await toolsOf(pid, await this.#before, this.#decoder.commands, this.#setting.alone())
+    this.#cancel()
+    const confirmed = await Promise.race([
+      this.#answered.promise.then(() => true),
+      sleep(cancelMs, false, { ref: false }),
+    ])
+    if (!confirmed) {
+      const sentence = `${agent.name} did not stop when it was told to, and was ended. What else it was doing ended with it.`
+      await process.kill(killMs, sentence)
+    }
+    await clear(tools, killMs)
+    if (!this.#prompted) this.#end({ type: 'turn.ended', ...this.#cancelled() })
+  }
+
+  #cancel(): void {
+    for (const id of this.#pending.keys()) this.#withdraw(id)
+    const { process, sessionId } = this.#setting
+    if (this.#before !== undefined) process.notify('session/cancel', { sessionId })
+  }
+
+  #withdraw(id: string): void {
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    this.#pending.delete(id)
+    pending.resolve({ outcome: 'cancelled' })
+    this.events.put({ type: 'permission.withdrawn', id })
+  }
+
+  #outcome(toolId: string, options: readonly PermissionOption[], answer: PermissionAnswer): Outcome {
+    if (!answer.allow) for (const event of this.#decoder.refused(toolId)) this.events.put(event)
+    return outcomeOf(answer, options)
+  }
+
+  /** Some agents call a tool completed that a cancel has ended. */
+  #truly(event: TurnEvent): TurnEvent {
+    return event.type === 'tool' && this.#cause !== undefined && event.status === 'completed'
+      ? { ...event, status: 'failed' }
+      : event
+  }
+
+  #conclude(answer: Answer): void {
+    const told = answer.ok ? readPrompted(answer.result) : undefined
+    const usage = { ...this.#usage(), ...tokens(told) }
+    const common = { type: 'turn.ended' as const, ...(Object.keys(usage).length > 0 ? { usage } : {}) }
+    if (this.#cause !== undefined) return this.#end({ ...common, ...this.#cancelled() })
+    const { agent } = this.#setting
+    if (!answer.ok)
+      return this.#end({ ...common, stop: 'failed', error: refusalSentence(agent, answer.refusal) })
+    this.#end({ ...common, ...stopOf(agent.name, told?.stopReason) })
+  }
+
+  #cancelled(): Pick<Ended, 'stop' | 'error'> {
+    const { name, patience } = this.#setting.agent
+    switch (this.#cause) {
+      case 'silent': {
+        const ms = this.#decoder.busyWithTool ? patience.toolSilenceMs : patience.silenceMs
+        const error = `${name} said nothing for ${duration(ms)}, so the turn was ended. Its model may be out of reach or at its limit. Send it again later.`
+        return { stop: 'failed', error }
+      }
+      case 'endless':
+        return { stop: 'limit', error: `${name} wrote without end and was stopped. Ask for less at a time.` }
+      case 'stopped':
+      case undefined:
+        return { stop: 'cancelled' }
+    }
+  }
+
+  #usage(): Usage {
+    const { cost, usage } = this.#decoder
+    const before = this.#setting.cost
+    const known = cost !== undefined && before !== undefined && cost >= before
+    return { ...usage, ...(known ? { costUsd: cost - before } : {}) }
+  }
+
+  #end(ending: Ended): void {
+    if (this.#ending !== undefined) return
+    for (const event of this.#decoder.flush()) this.events.put(event)
+    for (const id of this.#pending.keys()) this.#withdraw(id)
+    for (const event of this.#decoder.abandoned()) this.events.put(event)
+    this.#ending = ending
+    clearTimeout(this.#silence)
+    this.events.end()
+  }
+
+  /** Agents that try to reach their model again and again do not say so. */
+  #watch(): void {
+    clearTimeout(this.#silence)
+    if (this.#ending !== undefined || this.#cause !== undefined || !this.#prompted) return
+    // The person is asked, and may take their time.
+    if (this.#pending.size > 0) return
+    const { name, patience } = this.#setting.agent
+    const busy = this.#decoder.busyWithTool
+    const limit = busy ? patience.toolSilenceMs : patience.silenceMs
+    const end = (after: number) => {
+      this.#silence = setTimeout(() => void this.stop('silent'), after).unref()
+    }
+    if (busy || patience.noticeMs >= limit) return end(limit)
+    this.#silence = setTimeout(() => {
+      const told = `${name} has said nothing for ${duration(patience.noticeMs)}. It may be trying to reach its model again.`
+      this.notice(told)
+      end(limit - patience.noticeMs)
+    }, patience.noticeMs).unref()
+  }
+}
+
+function stopOf(name: string, reason: string | undefined): Pick<Ended, 'stop' | 'error'> {
+  switch (reason) {
+    case 'end_turn':
+      return { stop: 'end_turn' }
+    case 'refusal':
+      return { stop: 'refusal' }
+    case 'max_tokens':
+      return { stop: 'limit', error: `${name} stopped: the answer has become too long for the model.` }
+    case 'max_turn_requests':
+      return { stop: 'limit', error: `${name} stopped: it may not ask its model more often in one turn.` }
+    case 'cancelled':
+      return { stop: 'failed', error: `${name} broke the turn off by itself. Send it again.` }
+    default:
+      return { stop: 'failed', error: `${name} ended the turn without a word about how it ended.` }
+  }
+}
+
+function tokens(told: ReturnType<typeof readPrompted>): Usage {
+  const { inputTokens, outputTokens } = told ?? {}
+  return {
+    ...(inputTokens === undefined ? {} : { inputTokens }),
+    ...(outputTokens === undefined ? {} : { outputTokens }),
+  }
+}
+
+function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  return seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`
+}
