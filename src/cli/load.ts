@@ -42,7 +42,9 @@ export function chooseProvider(
       throw new UserError(`There is no provider “${name}”; there are ${[...providers.keys()].join(', ')}.`)
     return chosen
   }
-  return order.flatMap((one) => providers.get(one) ?? []).find((part) => available(part, env))
+  // Then what the file adds by a name of its own.
+  const added = [...providers.keys()].filter((one) => !adapters.providers.includes(one))
+  return [...order, ...added].flatMap((one) => providers.get(one) ?? []).find((part) => available(part, env))
 }
 
 /** All that can run here, the chosen one first: what `/model` offers. */

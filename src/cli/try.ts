@@ -11,10 +11,11 @@ export default async function tryOut({ verbose, text }: Call): Promise<number> {
   const port = text('port')
   const wanted = text('provider')
   const home = homeFolder(process.env)
-  if (wanted !== undefined && !adapters.providers.includes(wanted)) {
-    throw new MisuseError(`there is no provider “${wanted}”; there are ${adapters.providers.join(', ')}`)
-  }
   const config = good(await loadForTrial(home, adapters, port === undefined ? {} : { port: portOf(port) }))
+  if (wanted !== undefined && !config.providers.has(wanted)) {
+    const names = [...config.providers.keys()].join(', ')
+    throw new MisuseError(`there is no provider “${wanted}”; there are ${names}`)
+  }
   const env = environment(home, process.env)
   const found = chooseProvider(config, env, wanted)
   const provider = found ?? config.providers.get('demo')

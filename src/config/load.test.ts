@@ -245,14 +245,15 @@ test('an unknown key is a warning with the nearest known name, and one that come
   file.matrix.alowed_users = []
   file.streaming = { enabled: true }
   file.providers = { demo: { evn: {} }, cluade: {} }
-  const { warnings } = await good(t, file)
+  const { warnings, providers } = await good(t, file)
+  const all = [...providers.keys()].join(', ')
   assert.deepEqual(
     warnings.map(({ key, message }) => `${key} ${message}`),
     [
       'matrix.alowed_users is no key of ductor; did you mean allowed_users?',
       'alowed_user_ids is no key of ductor; did you mean allowed_user_ids?',
       'streaming is known, but not supported yet: this version does not act on it',
-      `providers.cluade this version cannot run it; there are ${adapters.providers.join(', ')}`,
+      `providers.cluade this version cannot run it; there are ${all}, and any agent with "protocol": "acp" and a command`,
       'providers.demo.evn is no key of ductor; did you mean env?',
     ],
   )
@@ -304,4 +305,43 @@ test('ductor try needs no file, and takes from one what concerns the agent alone
   assert.ok(loaded.state === 'good')
   assert.equal(loaded.config.core.provider, 'demo')
   assert.deepEqual(names(loaded.config), ['web'])
+})
+
+test('a block with the protocol acp is a provider of its own name, and may be chosen', async (t) => {
+  const opencode = { protocol: 'acp', command: ['opencode', 'acp'] }
+  const file = { ...JSON.parse(filledIn(optionB)), provider: 'opencode', providers: { opencode } }
+  const { core, providers, warnings } = await good(t, file)
+  assert.equal(core.provider, 'opencode')
+  assert.equal(providers.get('opencode')?.definition.name, 'opencode')
+  assert.equal(providers.has('acp'), false)
+  assert.deepEqual(warnings, [])
+})
+
+test('what is wrong with a block of the protocol acp is told with its key', async (t) => {
+  const { lines } = await wrong(t, {
+    ...JSON.parse(filledIn(optionB)),
+    provider: 'gose',
+    providers: {
+      goose: { protocol: 'acp' },
+      opencode: { protocol: 'acp', command: [] },
+      crow: { protocol: 'smtp', command: ['crow'] },
+    },
+  })
+  assert.match(lines.join('\n'), /^providers\.goose\.command: is missing – /m)
+  assert.match(
+    lines.join('\n'),
+    /^providers\.opencode\.command: is \[\] – it must be a list with the program first/m,
+  )
+  assert.match(lines.join('\n'), /^providers\.crow\.protocol: is "smtp" – there is "acp"/m)
+  assert.match(lines.join('\n'), /^provider: this version cannot run “gose” – did you mean “goose”\?/m)
+})
+
+test('a block of the protocol acp takes the place of the provider whose name it has', async (t) => {
+  const claude = { protocol: 'acp', command: ['claude-agent-acp'], idle_minuts: 3 }
+  const { providers, warnings } = await good(t, { ...JSON.parse(filledIn(optionB)), providers: { claude } })
+  assert.equal(typeof providers.get('claude')?.definition.called, 'function')
+  assert.deepEqual(
+    warnings.map(({ key, message }) => `${key} ${message}`),
+    ['providers.claude.idle_minuts is no key of ductor; did you mean idle_minutes?'],
+  )
 })

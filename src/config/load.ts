@@ -185,36 +185,65 @@ async function judgeProviders(
   adapters: Adapters,
 ): Promise<Judged<ProviderDefinition> & { readonly warnings: readonly Warning[] }> {
   const blocks = blockOf(file['providers'])
+  const folders = await Promise.all(adapters.providers.map((name) => adapters.provider(name)))
+  const definitions = [
+    ...folders.filter(({ name, called }) => called === undefined && protocolOf(blocks[name]) === undefined),
+    ...Object.entries(blocks).flatMap(([name, block]) => {
+      const folder = folders.find((each) => each.name === protocolOf(block))
+      return folder?.called?.(name) ?? []
+    }),
+  ]
   const judged = await Promise.all(
-    adapters.providers.map((name) =>
-      judgeOne(name, adapters.provider(name), blockOf(blocks[name]), ['providers', name]),
+    definitions.map((each) =>
+      judgeOne(each.name, Promise.resolve(each), blockOf(blocks[each.name]), ['providers', each.name]),
     ),
   )
-  const chosen = file['provider']
-  const known = `there are ${adapters.providers.join(', ')}`
-  const problems = judged.flatMap((one) => one.problems)
-  if (typeof chosen === 'string' && !adapters.providers.includes(chosen)) {
-    const near = nearest(chosen, adapters.providers)
-    const right = near === undefined ? known : `did you mean “${near}”? (${known})`
-    problems.push({ key: 'provider', wrong: `this version cannot run “${chosen}”`, right })
-  }
-  const strangers = Object.keys(blocks).filter((name) => !adapters.providers.includes(name))
-  const shapes = new Map(
-    judged.flatMap(({ good }) => good).map(([name, { definition }]) => [name, shapeOf(definition.config)]),
-  )
+  const names = definitions.map(({ name }) => name)
+  const protocols = folders.filter(({ called }) => called !== undefined).map(({ name }) => name)
+  const strangers = Object.keys(blocks).filter((name) => !names.includes(name))
   return {
     good: judged.flatMap(({ good }) => good),
-    problems,
+    problems: [
+      ...judged.flatMap((one) => one.problems),
+      ...unknownProtocols(blocks, protocols),
+      ...unknownChoice(file['provider'], names),
+    ],
     warnings: [
-      ...strangers.map((name) => ({
-        key: `providers.${name}`,
-        message: `this version cannot run it; ${known}`,
-      })),
-      ...[...shapes].flatMap(([name, shape]) =>
-        unknownKeys(blockOf(blocks[name]), [shape], `providers.${name}`),
+      ...strangers
+        .filter((name) => protocolOf(blocks[name]) === undefined)
+        .map((name) => ({ key: `providers.${name}`, message: stranger(names, protocols) })),
+      ...definitions.flatMap(({ name, config }) =>
+        unknownKeys(blockOf(blocks[name]), [shapeOf(config)], `providers.${name}`),
       ),
     ],
   }
+}
+
+/** The protocol that a block of `providers` names, whatever it wrote there; undefined where it names none. */
+function protocolOf(block: unknown): unknown {
+  return blockOf(block)['protocol']
+}
+
+function unknownProtocols(blocks: File, protocols: readonly string[]): Problem[] {
+  return Object.entries(blocks).flatMap(([name, block]) => {
+    const protocol = protocolOf(block)
+    if (protocol === undefined || protocols.some((known) => known === protocol)) return []
+    const right = `there is ${protocols.map((known) => JSON.stringify(known)).join(', ')}`
+    return [{ key: `providers.${name}.protocol`, wrong: `is ${JSON.stringify(protocol)}`, right }]
+  })
+}
+
+function unknownChoice(chosen: unknown, names: readonly string[]): Problem[] {
+  if (typeof chosen !== 'string' || names.includes(chosen)) return []
+  const near = nearest(chosen, names)
+  const known = `there are ${names.join(', ')}`
+  const right = near === undefined ? known : `did you mean “${near}”? (${known})`
+  return [{ key: 'provider', wrong: `this version cannot run “${chosen}”`, right }]
+}
+
+function stranger(names: readonly string[], protocols: readonly string[]): string {
+  const how = protocols.map((protocol) => `"protocol": "${protocol}"`).join(' or ')
+  return `this version cannot run it; there are ${names.join(', ')}${how === '' ? '' : `, and any agent with ${how} and a command`}`
 }
 
 /** Warnings of what nobody reads. The transports that are not asked for are loaded only where their keys may be meant. */

@@ -35,10 +35,14 @@ export async function configReference(): Promise<string> {
       ]),
     )),
     ...(await Promise.all(
-      adapters.providers.map(async (name) => [
-        `## Provider ${name}`,
-        table(rowsOf(nodeOf((await adapters.provider(name)).config), `providers.${name}.`)),
-      ]),
+      adapters.providers.map(async (folder) => {
+        const { name, config, called } = await adapters.provider(folder)
+        // The name of the block is the person's own.
+        const block = called === undefined ? name : 'NAME'
+        const title =
+          called === undefined ? `Provider ${name}` : `Any agent that speaks ${name.toUpperCase()}`
+        return [`## ${title}`, table(rowsOf(nodeOf(config), `providers.${block}.`))]
+      }),
     )),
     ['## Known, but not supported yet', `${[...notYet].toSorted().map(code).join(', ')}.`],
   ]
