@@ -1,5 +1,6 @@
 import type { ProviderHealth, SessionSummary, Turn, TurnEvent } from '../core/provider.ts'
 import type { Named } from './acp-failure.ts'
+import type { ProcessLedger } from './process-ledger.ts'
 
 /** Milliseconds. */
 export interface Patience {
@@ -49,7 +50,7 @@ export interface AcpAgent extends Named {
   /** Program and arguments that go on with a session in a terminal. */
   handoff?(sessionId: string): readonly string[]
   /** Runs a turn in a process of its own, where the agent does not begin to speak the protocol. */
-  oneShot?(turn: Turn, signal: AbortSignal): AsyncIterable<TurnEvent>
+  oneShot?(turn: Turn, signal: AbortSignal, ledger: ProcessLedger): AsyncIterable<TurnEvent>
   /** Where it can be known without a start of the agent. */
   check?(signal: AbortSignal): Promise<ProviderHealth>
 }

@@ -43,7 +43,11 @@ export async function requestEvent(
   options: readonly PermissionOption[],
   cwd: string,
 ): Promise<Requested> {
-  const common = { type: 'permission.requested' as const, id, rememberable: forSession(options) !== undefined }
+  const common = {
+    type: 'permission.requested' as const,
+    id,
+    rememberable: forSession(options) !== undefined,
+  }
   const title = acts[tool.kind ?? ''] ?? oneLine(tool.title ?? 'Use a tool')
   const command = commandOf(tool)
   if (command !== undefined && tool.kind === 'execute') {
@@ -83,7 +87,8 @@ function forEver(words: string): boolean {
 
 function refusing(options: readonly PermissionOption[]): PermissionOption | undefined {
   return (
-    options.find(({ kind }) => kind === 'reject_once') ?? options.find(({ kind }) => kind.startsWith('reject'))
+    options.find(({ kind }) => kind === 'reject_once') ??
+    options.find(({ kind }) => kind.startsWith('reject'))
   )
 }
 

@@ -11,6 +11,7 @@ import {
   type Update,
 } from './acp-wire.ts'
 import { CliProcess, type CliCommand, type Exit } from './cli-process.ts'
+import type { ProcessLedger } from './process-ledger.ts'
 
 /** What became of a permission request, as the protocol words it. */
 export type Outcome =
@@ -55,10 +56,10 @@ export class AcpProcess {
     name: string,
     command: CliCommand,
     listener: Listener,
-    log: Log,
+    { log, ledger }: { readonly log: Log; readonly ledger: ProcessLedger },
     { startMs, killMs }: { readonly startMs: number; readonly killMs: number },
   ): Promise<Started> {
-    const cli = new CliProcess(command)
+    const cli = await CliProcess.start(command, ledger)
     const connection = await connect(cli, listener, log)
     const answer = await Promise.race([
       ask(connection, 'initialize', {
@@ -105,8 +106,7 @@ export class AcpProcess {
     if (answer.ok || answer.refusal.how === 'error') return answer
     // The connection broke: whatever lives on behind it is of no use any more.
     await this.#cli.kill(0)
-    const sentence =
-      this.#killedFor ?? exitSentence(this.#name, await this.#cli.exit, this.#cli.stderr)
+    const sentence = this.#killedFor ?? exitSentence(this.#name, await this.#cli.exit, this.#cli.stderr)
     return { ok: false, refusal: { how: 'ended', sentence } }
   }
 
@@ -170,7 +170,7 @@ function isMessage(json: unknown): json is AnyMessage {
 
 async function ask(connection: ClientConnection, method: string, params: object): Promise<Answer> {
   try {
-    return { ok: true, result: await connection.agent.request<unknown>(method, params) }
+    return { ok: true, result: await connection.agent.request(method, params) }
   } catch (error) {
     return { ok: false, refusal: refusalOf(error) }
   }

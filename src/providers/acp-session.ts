@@ -176,21 +176,24 @@ export class AcpSession {
     if (this.#settings.knows(mode) || this.#warned.has(mode)) return
     this.#warned.add(mode)
     const { name } = this.#around.agent
-    if (mode === 'plan') running.notice(`${name} has no mode for plans. It asks before it acts, as far as it asks.`)
+    if (mode === 'plan')
+      running.notice(`${name} has no mode for plans. It asks before it acts, as far as it asks.`)
     if (mode === 'readOnly')
-      running.notice(`${name} has no mode for reading only. What it asks leave for is refused; it may not ask.`)
+      running.notice(
+        `${name} has no mode for reading only. What it asks leave for is refused; it may not ask.`,
+      )
   }
 
   #begin(turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>): AcpTurn {
     const { agent, process } = this.#around
-    let alone = () => true
+    let alone: (() => boolean) | undefined
     const begun = new AcpTurn(turn, {
       agent,
       process,
       sessionId: this.id,
       cost: this.#cost,
       modeKnown: () => this.#settings.knows(turn.permissionMode),
-      alone: () => alone(),
+      alone: () => alone?.() === true,
     })
     alone = this.#around.began(begun)
     return begun

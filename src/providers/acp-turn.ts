@@ -288,6 +288,7 @@ function stopOf(name: string, reason: string | undefined): Pick<Ended, 'stop' | 
       return { stop: 'limit', error: `${name} stopped: it may not ask its model more often in one turn.` }
     case 'cancelled':
       return { stop: 'failed', error: `${name} broke the turn off by itself. Send it again.` }
+    case undefined:
     default:
       return { stop: 'failed', error: `${name} ended the turn without a word about how it ended.` }
   }

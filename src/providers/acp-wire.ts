@@ -38,7 +38,7 @@ const permissionRequest = z.object({ sessionId: z.string(), toolCall, options: z
 export type PermissionRequest = z.infer<typeof permissionRequest>
 
 const choice = z.object({ value: z.string(), name: z.string(), description: z.string().nullish() })
-export type ConfigChoice = z.infer<typeof choice>
+
 const select = z.object({
   id: z.string(),
   category: lenient(z.string()),
@@ -125,12 +125,16 @@ export interface Abilities {
 /** The version of the protocol that we speak. */
 export const protocolVersion = 1
 
+/** Agents name an ability by an object, by `true`, or not at all. */
+function has(ability: unknown): boolean {
+  return ability !== undefined && ability !== null && ability !== false
+}
+
 /** Undefined where the agent speaks another version, or something else altogether. */
 export function readAbilities(result: unknown): Abilities | undefined {
   const read = initialized.safeParse(result).data
   if (read?.protocolVersion !== protocolVersion) return undefined
   const { agentCapabilities: can, agentInfo } = read
-  const has = (ability: unknown) => ability !== undefined && ability !== null && ability !== false
   const sessions = can?.sessionCapabilities
   return {
     ...(agentInfo?.version ? { version: agentInfo.version } : {}),

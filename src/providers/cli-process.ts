@@ -87,8 +87,9 @@ export class CliProcess {
     this.#child?.stdin.write(`${JSON.stringify(message)}\n`)
   }
 
-  closeInput(): void {
-    this.#child?.stdin.end()
+  /** `last`: what it still gets, as it is. */
+  closeInput(last = ''): void {
+    this.#child?.stdin.end(last)
   }
 
   /** Ends it and all that it started; resolves when it is gone. */

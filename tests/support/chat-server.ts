@@ -35,7 +35,8 @@ async function perform(response: ServerResponse, model: string, act: Act): Promi
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   const id = `chatcmpl-${randomUUID()}`
   const send = (delta: object, finish: string | null = null) => {
-    const usage = finish === null ? undefined : { prompt_tokens: 100, completion_tokens: 5, total_tokens: 105 }
+    const usage =
+      finish === null ? undefined : { prompt_tokens: 100, completion_tokens: 5, total_tokens: 105 }
     const choices = [{ index: 0, delta, finish_reason: finish }]
     const json = { id, object: 'chat.completion.chunk', created: 0, model, choices, usage }
     response.write(`data: ${JSON.stringify(json)}\n\n`)

@@ -10,7 +10,12 @@ export interface ScriptedServer extends AsyncDisposable {
 
 /** `answer` gets each request with its whole body; what it throws breaks the connection. */
 export async function startScriptedServer(
-  answer: (request: IncomingMessage, body: string, response: ServerResponse, heard: string[]) => Promise<void>,
+  answer: (
+    request: IncomingMessage,
+    body: string,
+    response: ServerResponse,
+    heard: string[],
+  ) => Promise<void>,
 ): Promise<ScriptedServer> {
   const heard: string[] = []
   const server = createServer((request, response) => {

@@ -1,0 +1,106 @@
+import { stat } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Turn, TurnEvent } from '../core/provider.ts'
+import { isSignedOut, refusalSentence, type Refusal } from './acp-failure.ts'
+import type { AcpHost } from './acp-host.ts'
+import type { AcpProcess } from './acp-process.ts'
+import type { AcpSession } from './acp-session.ts'
+import { readOpened } from './acp-wire.ts'
+
+/** A session to run the turn in; or why there is none, and whether the agent spoke the protocol at all. */
+export type Opening =
+  | { readonly session: AcpSession }
+  | { readonly error: string; readonly spoke: boolean }
+  | 'aborted'
+
+/** The session that a turn belongs to: the warm one, the one that it resumes, or a new one. */
+export async function* openSession(
+  host: AcpHost,
+  turn: Turn,
+  signal: AbortSignal,
+): AsyncGenerator<TurnEvent, Opening> {
+  if (!(await isFolder(turn.cwd)))
+    return { error: `The folder ${turn.cwd} does not exist. Make it, or choose another one.`, spoke: true }
+  const started = await untilAborted(host.start(turn.cwd), signal)
+  if (started === 'aborted') return 'aborted'
+  if (!started.ok) return { error: started.sentence, spoke: started.spoke }
+  const { process } = started
+  if (turn.resume === undefined) return await fresh(host, turn, process, signal)
+  const warm = host.session(turn.resume)
+  if (warm?.taken === true)
+    return { error: 'Another conversation uses this session. Wait until it is done.', spoke: true }
+  if (warm !== undefined && warm.cwd === turn.cwd) return { session: warm }
+  const taken = yield* resume(host, turn, turn.resume, process, signal)
+  if (taken !== 'lost') return taken
+  const message = `${host.agent.name} no longer has the earlier conversation; this is the start of a new one.`
+  yield { type: 'notice', message }
+  return await fresh(host, turn, process, signal)
+}
+
+async function fresh(
+  host: AcpHost,
+  { cwd }: Turn,
+  process: AcpProcess,
+  signal: AbortSignal,
+): Promise<Opening> {
+  const answer = await untilAborted(process.request('session/new', { cwd, mcpServers: [] }), signal)
+  if (answer === 'aborted') return 'aborted'
+  if (!answer.ok) return refused(host, answer.refusal)
+  const told = readOpened(answer.result)
+  if (told.sessionId === undefined)
+    return { error: `${host.agent.name} opened a session without a name.`, spoke: true }
+  const session = host.add(told.sessionId, cwd, true, process)
+  session.opened(told)
+  return { session }
+}
+
+async function* resume(
+  host: AcpHost,
+  { cwd }: Turn,
+  sessionId: string,
+  process: AcpProcess,
+  signal: AbortSignal,
+): AsyncGenerator<TurnEvent, Opening | 'lost'> {
+  const { abilities } = process
+  const { agent } = host
+  if (!abilities.resume && !abilities.load) return 'lost'
+  const waitMs = (await agent.loadsIn?.(sessionId)) ?? 0
+  if (waitMs > 0) {
+    const seconds = Math.ceil(waitMs / 1000)
+    const message = `${agent.name} can take up its earlier conversation in ${seconds} seconds; your message waits.`
+    yield { type: 'notice', message }
+    if ((await untilAborted(pause(waitMs), signal)) === 'aborted') return 'aborted'
+  }
+  // Before the request, for its history may be told at any time.
+  const session = host.add(sessionId, cwd, false, process)
+  const method = abilities.resume ? 'session/resume' : 'session/load'
+  const answer = await untilAborted(process.request(method, { sessionId, cwd, mcpServers: [] }), signal)
+  if (answer === 'aborted' || !answer.ok) host.forget(sessionId)
+  if (answer === 'aborted') return 'aborted'
+  if (!answer.ok) {
+    const lost = answer.refusal.how === 'error' && !isSignedOut(answer.refusal)
+    return lost ? 'lost' : refused(host, answer.refusal)
+  }
+  session.opened(readOpened(answer.result))
+  await agent.afterLoad?.(sessionId)
+  if (!abilities.resume && agent.replaysLate === true) await session.replayed()
+  return { session }
+}
+
+function refused({ agent }: AcpHost, refusal: Refusal): Opening {
+  return { error: refusalSentence(agent, refusal), spoke: true }
+}
+
+/** What comes of the promise goes on, though nobody waits for it. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | 'aborted'> {
+  if (signal.aborted) return Promise.resolve('aborted')
+  const { promise: aborted, resolve } = Promise.withResolvers<'aborted'>()
+  const abort = () => resolve('aborted')
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort))
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const about = await stat(path).catch(() => undefined)
+  return about?.isDirectory() === true
+}

@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { defineProvider, type ProviderDefinition } from '../../core/define.ts'
+import { acpKeys, keptBy } from '../acp-config.ts'
+import { AcpProvider } from '../acp-provider.ts'
+import { knownAgent } from './known.ts'
+
+const config = z.object({
+  protocol: z.literal('acp').describe('makes a provider of this block, under the name that it has'),
+  command: z
+    .array(z.string())
+    .min(1, 'must be a list with the program first: ["opencode", "acp"]')
+    .describe('program and arguments that make the agent speak ACP, as `["opencode", "acp"]`'),
+  ...acpKeys,
+})
+
+export default called('acp')
+
+/** The provider that `providers.NAME` describes. */
+function called(name: string): ProviderDefinition<z.infer<typeof config>> {
+  return defineProvider({
+    name,
+    config,
+    programs: [],
+    called,
+    open: (settings, deps) => {
+      const [program = name, ...args] = settings.command
+      return new AcpProvider(
+        { name, command: [program, ...args], ...knownAgent(program), ...keptBy(settings) },
+        { ...deps, env: { ...deps.env, ...settings.env } },
+      )
+    },
+  })
+}

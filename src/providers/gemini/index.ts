@@ -1,0 +1,56 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { defineProvider } from '../../core/define.ts'
+import { acpKeys, keptBy } from '../acp-config.ts'
+import { AcpProvider } from '../acp-provider.ts'
+import { GeminiFiles } from './files.ts'
+import { health, signIn } from './health.ts'
+import { oneShot } from './one-shot.ts'
+
+const config = z.object({
+  command: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('the program and its first arguments, where it is not the `gemini` of the PATH'),
+  ...acpKeys,
+})
+
+export default defineProvider({
+  name: 'gemini',
+  config,
+  programs: ['gemini'],
+  open: (settings, deps) => {
+    const env: Readonly<Record<string, string>> = {
+      // Its launcher starts it anew as a child, and keeps every signal from it.
+      GEMINI_CLI_NO_RELAUNCH: 'true',
+      // The person chose the folder by giving it to ductor, and is asked before anything happens in it.
+      GEMINI_CLI_TRUST_WORKSPACE: 'true',
+      ...deps.env,
+      ...settings.env,
+    }
+    const [program = 'gemini', ...first] = settings.command ?? []
+    const command: readonly [string, ...string[]] = [program, ...first]
+    const root = join(env['GEMINI_CLI_HOME'] ?? env['HOME'] ?? homedir(), '.gemini')
+    const files = new GeminiFiles(root)
+    const kept = keptBy(settings)
+    const named = { name: 'Gemini', signIn }
+    return new AcpProvider(
+      {
+        ...named,
+        ...kept,
+        command: [program, ...first, '--acp'],
+        replaysLate: true,
+        loadsIn: (sessionId) => files.loadsIn(sessionId),
+        afterLoad: (sessionId) => files.removeHusks(sessionId),
+        sessions: (cwd) => files.sessions(cwd),
+        handoff: (sessionId) => [...command, '--resume', sessionId],
+        oneShot: (turn, signal, ledger) =>
+          oneShot(turn, signal, { agent: named, command, env, patience: kept.patience, ledger }),
+        check: (signal) => health(command, { root, env, cwd: deps.home }, signal),
+      },
+      { ...deps, env },
+    )
+  },
+})
