@@ -14,7 +14,8 @@ export const realOpencode = installedCli({
 /** The whole environment of an opencode that talks to `modelUrl`. `home` is a fresh folder. */
 export function opencodeEnv(home: string, modelUrl: string): Record<string, string> {
   const limit = { context: 200_000, output: 8000 }
-  const models = { m1: { name: 'm1', limit }, m2: { name: 'm2', limit } }
+  const seeing = { attachment: true, modalities: { input: ['text', 'image'], output: ['text'] } }
+  const models = { m1: { name: 'm1', limit, ...seeing }, m2: { name: 'm2', limit } }
   const mock = {
     npm: '@ai-sdk/openai-compatible',
     options: { baseURL: `${modelUrl}/v1`, apiKey: 'sk-test-dummy' },
