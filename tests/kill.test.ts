@@ -5,6 +5,7 @@ import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
 import { MatrixPerson } from './support/matrix-person.ts'
+import { seeded } from './support/seeded.ts'
 import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 
 const skip = await whyNoSynapse()
@@ -13,21 +14,10 @@ const messages = 200
 const kills = 12
 const owner = 4711
 
-/** Mulberry32: small, and the same on every machine. */
-function randomness(from: number): () => number {
-  let state = from
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 describe('kill -9 at any moment', { skip: skip ?? false }, () => {
   test(`200 messages on both transports, killed again and again: none lost, none run twice (seed ${seed})`, async (t) => {
     t.diagnostic(`replay with DUCTOR_SEED=${seed}`)
-    const random = randomness(seed)
+    const random = seeded(seed)
     const telegram = await FakeTelegram.start({ limits: { flood: false } })
     const synapse = await startSynapse()
     t.after(() => Promise.all([telegram.stop(), synapse.stop()]))
