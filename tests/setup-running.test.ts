@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { test } from 'node:test'
+import { Home } from './support/ductor.ts'
+import { eventually } from './support/eventually.ts'
+import { keys, Terminal } from './support/terminal.ts'
+
+const web = { transport: 'web', provider: 'demo' }
+
+/** The folder of the home, with another one as the person's own. */
+function settled(config: object | 'none' = web, env: Readonly<Record<string, string>> = {}) {
+  const person = mkdtempSync(join(tmpdir(), 'ductor-person-'))
+  const home = new Home(config === 'none' ? undefined : config, { HOME: person, ...env })
+  return {
+    home,
+    person,
+    async [Symbol.asyncDispose]() {
+      await home[Symbol.asyncDispose]()
+      rmSync(person, { recursive: true, force: true })
+    },
+  }
+}
+
+test('restart begins the same process anew, in its terminal and on its page', async () => {
+  await using stage = settled()
+  const running = stage.home.start()
+  const first = await running.ready()
+  const restarted = await stage.home.run('restart')
+  assert.equal(restarted.code, 0, restarted.stderr)
+  assert.match(restarted.stdout, new RegExp(`^ductor \\S+ has restarted \\(pid ${running.child.pid}\\)\\.`))
+  await eventually(() => running.stdout.match(/^ready/gm)?.length === 2)
+  const second = /^ready.*$/gm[Symbol.match](running.stdout)?.[1] ?? ''
+  assert.equal(second.replace(/ in \d+ ms/, ''), first.replace(/ in \d+ ms/, ''))
+  assert.equal(await running.stop(), 0)
+})
+
+test('under a supervisor a restart is the exit code 42', async () => {
+  await using stage = settled(web, { DUCTOR_SUPERVISOR: '1' })
+  const running = stage.home.start()
+  await running.ready()
+  const asking = stage.home.run('restart')
+  assert.equal(await running.ended, 42)
+  const again = stage.home.start()
+  await again.ready()
+  assert.equal((await asking).code, 0)
+  assert.equal(await again.stop(), 0)
+})
+
+test('where nothing runs, restart says how to start', async () => {
+  await using stage = settled()
+  const { code, stdout } = await stage.home.run('restart')
+  assert.equal(code, 3)
+  assert.match(stdout, /Start it with “ductor”/)
+})
+
+test('logs shows the last lines readably, and follows', async () => {
+  await using stage = settled()
+  const none = await stage.home.run('logs')
+  assert.equal(none.code, 1)
+  assert.match(none.stderr, /no log yet/)
+  const running = stage.home.start()
+  await running.ready()
+  const { stdout } = await stage.home.run('logs', '-n', '200')
+  assert.match(stdout, /INFO: ready/)
+  assert.equal((await stage.home.run('logs', '-n', '1')).stdout.match(/INFO|WARN|DEBUG/g)?.length, 1)
+  const env = { HOME: stage.person, DUCTOR_HOME: stage.home.folder, PATH: '' }
+  await using terminal = new Terminal(['logs', '-f'], env)
+  await terminal.sees('ready')
+  await running.stop()
+  await terminal.sees('stopped')
+})
+
+test('reset says first what it will delete, asks, and leaves the files of the agent', async () => {
+  await using stage = settled()
+  const { folder } = stage.home
+  const running = stage.home.start()
+  await running.ready()
+  assert.match((await stage.home.run('reset', '--yes')).stderr, /ductor is running\. Stop it first/)
+  await running.stop()
+  writeFileSync(join(folder, 'workspace', 'mine.txt'), 'dear to me')
+
+  const asked = await stage.home.run('reset')
+  assert.equal(asked.code, 1)
+  assert.match(asked.stdout, /This will be deleted in .*:\n[^]*ductor\.db, [^]*This stays: workspace\./)
+  assert.match(asked.stderr, /--yes/)
+
+  const env = { HOME: stage.person, DUCTOR_HOME: folder, PATH: '' }
+  await using terminal = new Terminal(['reset'], env)
+  await terminal.answers('Delete it for ever?', keys.enter)
+  assert.equal(await terminal.ended, 1)
+  assert.ok(existsSync(join(folder, 'ductor.db')))
+
+  assert.equal((await stage.home.run('reset', '--yes')).code, 0)
+  assert.deepEqual(readdirSync(folder), ['workspace'])
+  assert.equal(readFileSync(join(folder, 'workspace', 'mine.txt'), 'utf8'), 'dear to me')
+})
+
+test('reset does not touch a folder that is no home of ductor', async () => {
+  await using stage = settled('none')
+  writeFileSync(join(stage.home.folder, 'thesis.txt'), 'not yours')
+  const { code, stderr } = await stage.home.run('reset', '--workspace', '--yes')
+  assert.equal(code, 1)
+  assert.match(stderr, /does not look like a home of ductor/)
+  assert.ok(existsSync(join(stage.home.folder, 'thesis.txt')))
+})
+
+test(
+  'a service is installed, asked about and uninstalled by the words of systemd',
+  { skip: process.platform === 'linux' ? false : 'systemd is of Linux' },
+  async () => {
+    // Stands for systemctl and loginctl: writes down what it is asked. No container has a systemd of its own.
+    const tools = mkdtempSync(join(tmpdir(), 'ductor-tools-'))
+    const spoken = join(tools, 'spoken')
+    for (const name of ['systemctl', 'loginctl', 'journalctl']) {
+      writeFileSync(join(tools, name), `#!/bin/sh\necho "${name} $*" >> '${spoken}'\n`)
+      chmodSync(join(tools, name), 0o755)
+    }
+    await using stage = settled(web, { PATH: [tools, '/usr/bin', '/bin'].join(delimiter) })
+    try {
+      assert.match((await stage.home.run('service', 'start')).stderr, /not installed/)
+      const installed = await stage.home.run('service', 'install')
+      assert.equal(installed.code, 0, installed.stderr)
+      const units = join(stage.person, '.config', 'systemd', 'user')
+      const [unit = ''] = readdirSync(units)
+      assert.match(unit, /^ductor-ductor-home-\S+-[0-9a-f]{6}\.service$/)
+      assert.match(readFileSync(join(units, unit), 'utf8'), new RegExp(`DUCTOR_HOME=${stage.home.folder}`))
+      for (const what of ['status', 'logs', 'stop', 'start', 'uninstall'])
+        assert.equal((await stage.home.run('service', what)).code, 0, what)
+      assert.deepEqual(readdirSync(units), [])
+      assert.deepEqual(readFileSync(spoken, 'utf8').trimEnd().split('\n'), [
+        'systemctl --user daemon-reload',
+        `systemctl --user enable ${unit}`,
+        `systemctl --user restart ${unit}`,
+        'loginctl enable-linger',
+        `systemctl --user --no-pager status ${unit}`,
+        `journalctl --user -u ${unit} -n 100 --no-pager`,
+        `systemctl --user stop ${unit}`,
+        `systemctl --user start ${unit}`,
+        `systemctl --user disable --now ${unit}`,
+        'systemctl --user daemon-reload',
+      ])
+      assert.ok(existsSync(join(stage.home.folder, 'config', 'config.json')))
+    } finally {
+      rmSync(tools, { recursive: true, force: true })
+    }
+  },
+)
+
+test('a service that cannot be installed says what the system said', async () => {
+  await using stage = settled(web, { PATH: '' })
+  mkdirSync(join(stage.person, 'x'))
+  const { code, stderr } = await stage.home.run('service', 'install')
+  assert.equal(code, 1)
+  assert.match(stderr, /did not succeed/)
+})
+
+test('uninstall without npm install -g removes nothing of the program, and the home only when it is told', async () => {
+  await using stage = settled()
+  const first = await stage.home.run('uninstall', '--yes')
+  assert.equal(first.code, 0, first.stderr)
+  assert.match(first.stdout, /The program stays/)
+  assert.ok(existsSync(join(stage.home.folder, 'config', 'config.json')))
+  assert.equal((await stage.home.run('uninstall', '--home', '--yes')).code, 0)
+  assert.ok(!existsSync(stage.home.folder))
+})
