@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -173,4 +174,52 @@ test('uninstall without npm install -g removes nothing of the program, and the h
   assert.ok(existsSync(join(stage.home.folder, 'config', 'config.json')))
   assert.equal((await stage.home.run('uninstall', '--home', '--yes')).code, 0)
   assert.ok(!existsSync(stage.home.folder))
+})
+
+test('a config.json that breaks while ductor runs is told by status, and one that mends is acted on', async () => {
+  await using stage = settled({ ...web, shutdown_grace_seconds: 3600 })
+  const running = stage.home.start()
+  await running.ready()
+  const warnings = async () => (await stage.home.status()).warnings.join('\n')
+  stage.home.configure('{ "transport": ')
+  await eventually(async () => /settings of before hold: line 1, column \d+/.test(await warnings()))
+  assert.equal((await stage.home.run('status')).code, 0)
+  stage.home.configure({ ...web, shutdown_grace_seconds: 0, log_level: 'debug' })
+  await eventually(async () => /has changed in log_level: restart ductor/.test(await warnings()))
+  assert.doesNotMatch(await warnings(), /settings of before/)
+  const log = readFileSync(join(stage.home.folder, 'logs', 'ductor.log'), 'utf8')
+  assert.match(log, /config\.json cannot be used; the settings of before hold/)
+  assert.equal(await running.stop(), 0)
+  assert.match(
+    readFileSync(join(stage.home.folder, 'logs', 'ductor.log'), 'utf8'),
+    /"graceSeconds":0,"msg":"stopping"/,
+  )
+})
+
+test('doctor --fix closes to others what only the owner should read', async () => {
+  await using stage = settled()
+  const { folder } = stage.home
+  const config = join(folder, 'config', 'config.json')
+  stage.home.configure({ ...web, providers: { claude: { env: { API_TOKEN: 'secret-value' } } } })
+  mkdirSync(join(folder, 'matrix_store'))
+  const credentials = join(folder, 'matrix_store', 'credentials.json')
+  writeFileSync(credentials, '{}')
+  writeFileSync(join(folder, '.env'), 'ANTHROPIC_API_KEY=x')
+  for (const path of [config, credentials, join(folder, '.env')]) chmodSync(path, 0o644)
+  chmodSync(folder, 0o755)
+  const sick = await stage.home.run('doctor')
+  for (const path of [
+    `chmod 700 ${folder}`,
+    `chmod 600 ${config}`,
+    `chmod 600 ${credentials}`,
+    `chmod 600 ${join(folder, '.env')}`,
+  ])
+    assert.ok(sick.stdout.includes(path), path)
+  assert.match(sick.stdout, /ductor doctor --fix/)
+  const fixed = await stage.home.run('doctor', '--fix')
+  assert.equal(fixed.stdout.match(/^ok {7}mended: /gm)?.length, 4)
+  assert.equal(statSync(folder).mode & 0o777, 0o700)
+  for (const path of [config, credentials, join(folder, '.env')])
+    assert.equal(statSync(path).mode & 0o777, 0o600, path)
+  assert.doesNotMatch((await stage.home.run('doctor')).stdout, /chmod/)
 })

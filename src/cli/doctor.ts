@@ -4,8 +4,10 @@ import type { Finding } from '../core/define.ts'
 import { watchClock } from './doctor/clock.ts'
 import { configuration } from './doctor/configuration.ts'
 import { instance } from './doctor/instance.ts'
-import { disk, node, rights, store } from './doctor/machine.ts'
+import { disk, node, store } from './doctor/machine.ts'
+import { libraries } from './doctor/libraries.ts'
 import { providers } from './doctor/providers.ts'
+import { rights } from './doctor/rights.ts'
 import { transports } from './doctor/transports.ts'
 import { homeFolder } from './home.ts'
 import { adapters } from './load.ts'
@@ -23,9 +25,10 @@ export default async function doctor(call: Call): Promise<number> {
     node(),
     disk(home),
     store(home),
-    ...rights(home),
+    ...rights(home, call.has('fix')),
     ...(await instance(home)),
-    ...configuration(loaded),
+    ...configuration(loaded, home),
+    ...(loaded.state === 'good' ? libraries(home, loaded.config) : []),
     ...(loaded.state === 'good'
       ? await providers(home, loaded.config, environment(home, process.env), signal)
       : []),

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { startApp, type App, type AppOptions, type StatusFacts } from '../app.ts'
-import type { LoadedConfig } from '../config/load.ts'
+import type { Adapters, LoadedConfig } from '../config/load.ts'
 import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
 import { takeLock } from '../lib/lock.ts'
@@ -11,6 +11,7 @@ import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
 import { lastLines } from '../lib/last-lines.ts'
 import { runnable } from './load.ts'
+import { LiveConfig } from './live-config.ts'
 import { settingsOf } from './settings.ts'
 import { version } from './version.ts'
 
@@ -21,6 +22,8 @@ export interface ForegroundOptions {
   readonly provider: AppOptions['providers'][number]
   readonly env: Readonly<Record<string, string>>
   readonly verbose: boolean
+  /** Where given, a change of config.json is acted on. */
+  readonly adapters?: Adapters
 }
 
 /** Runs until it is told to stop; resolves with the exit code. */
@@ -36,8 +39,8 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   })
   leaveLastWords(log)
   log.info({ pid: process.pid, version: version(), node: process.versions.node, home }, 'starting')
-  const warnings = config.warnings.map(({ key, message }) => `${key}: ${message}`)
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
+  using live = new LiveConfig(config, log)
+  for (const warning of live.warnings) process.stderr.write(`warning: ${warning}\n`)
   const stopped = stopSignals()
   let app: App | undefined
   await using _control = await openControl(home, {
@@ -51,15 +54,17 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     stopped.ask(restartCode)
     return true
   }
-  app = await begin({ ...appOptions(options, log, warnings, announcer), restart })
+  app = await begin({ ...appOptions(options, log, live, announcer), restart })
+  if (options.adapters !== undefined) await live.follow(home, options.adapters)
   await Promise.race([app.firstTries, stopped.asked])
   if (!stopped.wasAsked()) {
     announcer.ready(performance.now())
     log.info({ transports: app.status().transports }, 'ready')
   }
   await stopped.asked
-  log.info({ graceSeconds: config.core.shutdown_grace_seconds }, 'stopping')
-  await app.stop(config.core.shutdown_grace_seconds * 1000)
+  const graceSeconds = live.core.shutdown_grace_seconds
+  log.info({ graceSeconds }, 'stopping')
+  await app.stop(graceSeconds * 1000)
   log.info({ code: stopped.code() }, 'stopped')
   return stopped.code()
 }
@@ -80,23 +85,28 @@ async function begin(options: AppOptions): Promise<App> {
 function appOptions(
   { home, config, provider, env }: ForegroundOptions,
   log: Log,
-  warnings: readonly string[],
+  live: LiveConfig,
   announcer: Announcer,
 ): AppOptions {
   const { core, transports } = config
+  const providers = runnable(config, env, provider)
+  const chosen = () => {
+    const { provider: name } = live.core
+    return providers.find(({ definition }) => definition.name === name)?.definition.name
+  }
   return {
     home,
     log,
     transports,
-    providers: runnable(config, env, provider),
+    providers,
     env: core.user_timezone === '' ? env : { ...env, TZ: core.user_timezone },
-    settings: () => settingsOf(core, provider.definition.name),
+    settings: () => settingsOf(live.core, chosen() ?? provider.definition.name),
     ...(core.transcription.audio_command === undefined
       ? {}
       : { transcribe: core.transcription.audio_command }),
     backlogMaxAgeMs: core.backlog_max_age_minutes * 60_000,
     historyMs: core.history_days * 24 * 3600_000,
-    warnings: () => warnings,
+    warnings: () => live.warnings,
     lastLog: () => lastLines(join(home, 'logs', 'ductor.log')),
     onReport(name, report) {
       log.info({ transport: name, ...report }, 'a transport reports')

@@ -30,7 +30,7 @@ export async function runConfigured(verbose: boolean): Promise<number> {
       'No coding agent was found on the PATH. Install Claude Code (npm install -g @anthropic-ai/claude-code), or name its program in providers.claude.command.',
     )
   }
-  return runInForeground({ home, config, provider, env, verbose })
+  return runInForeground({ home, config, provider, env, verbose, adapters })
 }
 
 /**

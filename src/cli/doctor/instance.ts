@@ -25,8 +25,17 @@ export async function instance(home: string): Promise<Finding[]> {
       .map(({ name, detail }): Finding => ({
         level: 'problem',
         what: `${name} failed${detail === null ? '' : `: ${detail}`}`,
+        mend: 'what is said of it below tells more; the log (“ductor logs”) tells when it began',
       })),
-    ...(store.trouble === null ? [] : [{ level: 'problem', what: store.trouble } as const]),
+    ...(store.trouble === null
+      ? []
+      : [
+          {
+            level: 'problem',
+            what: store.trouble,
+            mend: 'free some space, or mend the disk: nothing is lost meanwhile',
+          } as const,
+        ]),
     ...(outbox.failed === 0 ? [] : [undelivered(outbox.failed)]),
   ]
 }

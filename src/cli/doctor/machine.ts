@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs'
+import { existsSync, statfsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Finding } from '../../core/define.ts'
 import { openForReading, storeFile } from '../../store/open.ts'
@@ -38,34 +38,4 @@ export function store(home: string): Finding {
     const mend = `keep ${path} (it may be mended) and move it away to begin with an empty one`
     return { level: 'problem', what: `the store does not open: ${why}`, mend }
   }
-}
-
-/** Who else on this machine can look into the home folder. Windows has no such bits. */
-export function rights(home: string): Finding[] {
-  if (process.platform === 'win32' || !existsSync(home)) return []
-  if (isPrivate(home)) return [{ level: 'ok', what: `only you can look into ${home}` }]
-  const open = credentialsIn(home).filter((path) => !isPrivate(path))
-  return [
-    {
-      level: 'warning',
-      what: `others on this machine can look into ${home}: messages are kept there`,
-      mend: `chmod 700 ${home}`,
-    },
-    ...open.map((path): Finding => ({
-      level: 'problem',
-      what: `others on this machine can read the log-in in ${path}`,
-      mend: `chmod 600 ${path}`,
-    })),
-  ]
-}
-
-function isPrivate(path: string): boolean {
-  return (statSync(path).mode & 0o077) === 0
-}
-
-function credentialsIn(home: string): string[] {
-  return readdirSync(home, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'workspace')
-    .flatMap(({ name }) => readdirSync(join(home, name)).map((file) => join(home, name, file)))
-    .filter((path) => path.endsWith('credentials.json'))
 }
