@@ -55,6 +55,38 @@ export class MatrixPerson {
     await this.call('POST', `/rooms/${encodeURIComponent(room)}/kick`, { user_id: user })
   }
 
+  async ban(room: string, user: string): Promise<void> {
+    await this.call('POST', `/rooms/${encodeURIComponent(room)}/ban`, { user_id: user })
+  }
+
+  /** Closes the room; resolves with the one in which it goes on. */
+  async upgrade(room: string, version: string): Promise<string> {
+    const path = `/rooms/${encodeURIComponent(room)}/upgrade`
+    const answer = await this.call<{ replacement_room: string }>('POST', path, { new_version: version })
+    return answer.replacement_room
+  }
+
+  /** Resolves with the `mxc://` address. */
+  async upload(bytes: Uint8Array<ArrayBuffer>, mimeType: string): Promise<string> {
+    const answer = await fetch(`${this.#url}/_matrix/media/v3/upload`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.account.accessToken}`, 'content-type': mimeType },
+      body: bytes,
+    })
+    if (!answer.ok) throw new Error(`upload: ${answer.status} ${await answer.text()}`)
+    return ((await answer.json()) as { content_uri: string }).content_uri
+  }
+
+  /** What lies at an `mxc://` address. */
+  async download(address: string): Promise<Uint8Array> {
+    const where = address.slice('mxc://'.length)
+    const answer = await fetch(`${this.#url}/_matrix/client/v1/media/download/${where}`, {
+      headers: { authorization: `Bearer ${this.account.accessToken}` },
+    })
+    if (!answer.ok) throw new Error(`download: ${answer.status} ${await answer.text()}`)
+    return answer.bytes()
+  }
+
   /** Resolves with the event's id. */
   async say(room: string, text: string, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
     return this.send(room, 'm.room.message', { msgtype: 'm.text', body: text, ...more })

@@ -1,5 +1,11 @@
 import { MatrixError, path, type MatrixClient } from './client.ts'
-import { singleEvent } from './wire.ts'
+import { related, singleEvent, type RoomEvent } from './wire.ts'
+
+interface Known {
+  readonly sender: string
+  /** The event with which the thread begins that it belongs to. */
+  readonly thread: string | undefined
+}
 
 /** Enough for the messages that people still answer; older ones are asked for again. */
 const most = 5_000
@@ -7,23 +13,25 @@ const most = 5_000
 /** Who wrote which event: answers, edits and reactions are judged by what they refer to. */
 export class Authors {
   readonly #client: MatrixClient
-  readonly #known = new Map<string, string>()
+  readonly #known = new Map<string, Known>()
 
   constructor(client: MatrixClient) {
     this.#client = client
   }
 
-  learn(room: string, event: string, sender: string): void {
-    this.#known.set(key(room, event), sender)
+  learn(room: string, event: string, sender: string, content: RoomEvent['content']): void {
+    this.#known.set(key(room, event), { sender, thread: threadIn(content) })
     if (this.#known.size <= most) return
     const [oldest] = this.#known.keys()
     if (oldest !== undefined) this.#known.delete(oldest)
   }
 
   /** Undefined: there is no such event, or it is hidden from the bot. Throws `NoAnswer` and passing errors. */
-  async of(room: string, event: string, signal: AbortSignal): Promise<string | undefined> {
+  async of(room: string, event: string, signal: AbortSignal): Promise<Known | undefined> {
     const known = this.#known.get(key(room, event))
-    return known ?? (await this.look(room, event, signal))?.sender
+    if (known !== undefined) return known
+    const found = await this.look(room, event, signal)
+    return found && { sender: found.sender, thread: threadIn(found.content) }
   }
 
   /** The event itself, as the homeserver has it. */
@@ -35,13 +43,19 @@ export class Authors {
     try {
       const call = { method: 'GET', path: path`/rooms/${room}/event/${event}` } as const
       const found = await this.#client.call(call, singleEvent, signal)
-      this.learn(room, event, found.sender)
+      this.learn(room, event, found.sender, found.content)
       return found
     } catch (error) {
       if (error instanceof MatrixError && !error.passing && !error.deadToken) return undefined
       throw error
     }
   }
+}
+
+/** The event with which the thread begins that an event with this content belongs to. */
+export function threadIn(content: RoomEvent['content']): string | undefined {
+  const relation = related.safeParse(content).data?.['m.relates_to']
+  return relation?.rel_type === 'm.thread' ? relation.event_id : undefined
 }
 
 function key(room: string, event: string): string {

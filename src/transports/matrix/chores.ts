@@ -9,6 +9,8 @@ import { MatrixError, NoAnswer } from './client.ts'
 const choreSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answer-invitation'), room: z.string(), by: z.string() }),
   z.object({ kind: z.literal('tell-encrypted'), room: z.string() }),
+  /** The room goes on in another one. */
+  z.object({ kind: z.literal('follow-upgrade'), room: z.string(), to: z.string(), by: z.string() }),
   /** The message shall carry the keycaps from 1 to `want`, and no other. */
   z.object({ kind: z.literal('keycaps'), room: z.string(), ref: z.string(), want: z.number() }),
 ])

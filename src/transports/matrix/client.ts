@@ -45,6 +45,8 @@ export interface Call {
   readonly path: string
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly body?: unknown
+  /** In the place of a body that is JSON. */
+  readonly file?: Blob
   readonly timeoutMs?: number
 }
 
@@ -74,43 +76,72 @@ export class MatrixClient {
   async call<T>(call: Call, answer: z.ZodType<T>, signal: AbortSignal): Promise<T> {
     const what = `${call.method} ${call.path}`
     const { status, text, retryAfter } = await this.#fetch(call, what, signal)
-    const json = parseJson(text)
-    if (status >= 200 && status < 300) {
-      const parsed = answer.safeParse(json)
-      if (parsed.success) return parsed.data
-      throw new NoAnswer(`${what}: ${this.base} answers, but not as a Matrix homeserver does`)
+    if (status < 200 || status >= 300) throw this.#refused(what, status, text, retryAfter)
+    const parsed = answer.safeParse(parseJson(text))
+    if (parsed.success) return parsed.data
+    throw new NoAnswer(`${what}: ${this.base} answers, but not as a Matrix homeserver does`)
+  }
+
+  /**
+   * Begins to download; the signal ends that, too. Throws as `call` does while there is no answer yet, and whatever
+   * `fetch` throws afterwards.
+   */
+  async download(where: string, signal: AbortSignal): Promise<Response> {
+    const what = `GET ${where}`
+    let response: Response
+    try {
+      response = await this.#request({ method: 'GET', path: where }, signal)
+    } catch (error) {
+      throw new NoAnswer(`${what}: no answer from ${this.base} (${whyOf(error)})`, { cause: error })
     }
-    const refusal = refusalSchema.safeParse(json)
+    if (response.ok) return response
+    throw this.#refused(what, response.status, await response.text(), response.headers.get('retry-after'))
+  }
+
+  #refused(what: string, status: number, text: string, retryAfter: string | null): MatrixError | NoAnswer {
+    const refusal = refusalSchema.safeParse(parseJson(text))
     // A proxy in front of a homeserver that is down speaks for itself, in whatever way it likes.
-    if (!refusal.success) throw new NoAnswer(`${what}: ${this.base} answers with HTTP status ${status}`)
-    throw new MatrixError(what, status, refusal.data, refusal.data.retry_after_ms ?? milliseconds(retryAfter))
+    if (!refusal.success) return new NoAnswer(`${what}: ${this.base} answers with HTTP status ${status}`)
+    return new MatrixError(
+      what,
+      status,
+      refusal.data,
+      refusal.data.retry_after_ms ?? milliseconds(retryAfter),
+    )
   }
 
   async #fetch(
-    { method, path: where, query = {}, body, timeoutMs = usualTimeoutMs }: Call,
+    call: Call,
     what: string,
     signal: AbortSignal,
   ): Promise<{ readonly status: number; readonly text: string; readonly retryAfter: string | null }> {
-    const url = new URL(this.base + where)
-    for (const [key, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(key, value)
-    }
     try {
-      const response = await fetch(url, {
-        method,
-        headers: {
-          ...(this.#accessToken === undefined ? {} : { authorization: `Bearer ${this.#accessToken}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-      })
+      const limit = AbortSignal.timeout(call.timeoutMs ?? usualTimeoutMs)
+      const response = await this.#request(call, AbortSignal.any([signal, limit]))
       const text = await response.text()
       return { status: response.status, text, retryAfter: response.headers.get('retry-after') }
     } catch (error) {
       signal.throwIfAborted()
       throw new NoAnswer(`${what}: no answer from ${this.base} (${whyOf(error)})`, { cause: error })
     }
+  }
+
+  #request({ method, path: where, query = {}, body, file }: Call, signal: AbortSignal): Promise<Response> {
+    const url = new URL(this.base + where)
+    for (const [key, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(key, value)
+    }
+    const type = body === undefined ? file?.type : 'application/json'
+    return fetch(url, {
+      method,
+      headers: {
+        ...(this.#accessToken === undefined ? {} : { authorization: `Bearer ${this.#accessToken}` }),
+        ...(type === undefined ? {} : { 'content-type': type }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(file === undefined ? {} : { body: file }),
+      signal,
+    })
   }
 }
 

@@ -39,6 +39,32 @@ const matrix = z
         .array(z.string().regex(userId, 'must be a full user id, @name:server.domain'))
         .default([])
         .describe('Who may talk to the bot. Empty: everyone'),
+      owner_room: z
+        .string()
+        .regex(roomIdOrAlias, 'must be a room id (!abc:server) or an alias (#name:server)')
+        .optional()
+        .describe(
+          'Where the owner is told what concerns the whole installation; the direct chat with the first of `allowed_users` where it is left out',
+        ),
+      streaming: z
+        .enum(['segments', 'edits'])
+        .default('segments')
+        .describe(
+          'How an answer grows: `segments`, a message for each finished stretch; `edits`, messages that are edited',
+        ),
+      threads: z
+        .boolean()
+        .default(false)
+        .describe('A thread is a conversation of its own, and answers go into it'),
+      choices: z
+        .enum(['reactions', 'polls'])
+        .default('reactions')
+        .describe('What choices are pressed with: reactions 1️⃣–🔟 on a list, or a poll'),
+      max_file_mb: z
+        .number()
+        .positive()
+        .default(50)
+        .describe('The largest file that is taken from a chat, in MB'),
       store_path: z
         .string()
         .default('matrix_store')

@@ -14,6 +14,8 @@ import { Chores } from './chores.ts'
 import { MatrixClient } from './client.ts'
 import { deliver } from './deliver.ts'
 import { EarlierPosts } from './earlier.ts'
+import { FilesOut } from './files-out.ts'
+import { Rooms } from './rooms.ts'
 import { putEvent, type RoomEventToSend } from './send.ts'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 
@@ -209,9 +211,11 @@ for (const [what, status, headers, body, failure, retryAfterMs] of [
       },
       self: '@bot:b',
       earlier: new EarlierPosts(),
+      rooms: Rooms.recall(memory),
+      files: new FilesOut(client),
       memory,
+      log: silent,
       chores: new Chores(memory, silent),
-      isGroup: () => false,
     }
     const content = { msgtype: 'm.text', body: 'x' }
     const post = { type: 'post', place: placeOf('!a:b'), content, key: 'k', notify: true } as const

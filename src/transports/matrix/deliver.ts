@@ -1,34 +1,36 @@
-import { z } from 'zod'
-import { DeliveryError, type Memory, type MessageRef, type Operation } from '../../core/transport.ts'
+import type { Log } from '../../core/define.ts'
+import {
+  DeliveryError,
+  type Memory,
+  type MessageRef,
+  type Operation,
+  type Post,
+} from '../../core/transport.ts'
 import type { Chores } from './chores.ts'
-import { MatrixError, NoAnswer, path, type MatrixClient } from './client.ts'
+import { MatrixError, NoAnswer, path } from './client.ts'
+import { matrixContent, type MatrixContent } from './content.ts'
 import type { EarlierPosts } from './earlier.ts'
+import { forgetUpload, type FilesOut, type SealFile } from './files-out.ts'
 import { mostKeycaps } from './keycaps.ts'
+import { pollEvent, pollStart } from './polls.ts'
 import { wornKey } from './reactions.ts'
+import type { Rooms } from './rooms.ts'
 import type { Voice } from './send.ts'
 import { transactionId } from './transaction-id.ts'
 import * as wire from './wire.ts'
-
-/** What `render` makes of a message. */
-const contentSchema = z.object({
-  msgtype: z.string(),
-  body: z.string(),
-  format: z.literal('org.matrix.custom.html').optional(),
-  formatted_body: z.string().optional(),
-  /** How many of its choices can be pressed; for us alone, and not sent. */
-  choices: z.number().optional(),
-})
-
-export type MatrixContent = z.infer<typeof contentSchema>
 
 export interface DeliveryDeps {
   readonly voice: Voice
   /** The bot's own user id. */
   readonly self: string
+  readonly rooms: Pick<Rooms, 'isGroup' | 'whereabouts'>
   readonly earlier: EarlierPosts
+  readonly files: FilesOut
+  /** Undefined where the room is not encrypted. */
+  readonly sealFile?: (room: string) => SealFile | undefined
   readonly memory: Memory
+  readonly log: Log
   readonly chores: Chores
-  isGroup(room: string): boolean
 }
 
 /**
@@ -40,63 +42,81 @@ export async function deliver(
   deps: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
+  const { chat } = operation.place
+  const now = deps.rooms.whereabouts(chat)
+  if ('gone' in now) throw new DeliveryError('rejected', now.gone)
   try {
     switch (operation.type) {
       case 'post':
-        return await post(operation, deps, signal)
+        return await post(operation, now.room, deps, signal)
       case 'edit':
         return await edit(operation, deps, signal)
       case 'delete':
-        return await remove(operation, deps.voice.client, signal)
+        return await remove(operation, deps, signal)
     }
   } catch (error) {
+    // What was said in a room that was upgraded stays as it is; its successor can have the new words.
+    const closed = now.room !== chat && error instanceof MatrixError && error.code === 'M_FORBIDDEN'
+    if (closed && operation.type !== 'post') throw new DeliveryError('gone', error.message, { cause: error })
     throw failureOf(error, signal)
   }
 }
 
+/** `room` is where the conversation goes on, if the room of its place was upgraded. */
 async function post(
-  { place, content, key, replyTo }: Extract<Operation, { type: 'post' }>,
+  operation: Post,
+  room: string,
   deps: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
-  const { choices = 0, ...message } = contentSchema.parse(content)
-  // Between two people it is clear what is answered.
-  const reply = replyTo !== undefined && deps.isGroup(place.chat)
-  const body = {
-    ...message,
-    ...nobody,
-    ...(reply ? { 'm.relates_to': { 'm.in_reply_to': { event_id: replyTo } } } : {}),
-  }
-  const ref =
-    (await deps.earlier.find(place.chat, key, deps.self, deps.voice.client, signal)) ??
-    (await deps.voice.send({ room: place.chat, type: 'm.room.message', content: body, key }, signal))
+  const { place, key } = operation
+  const content = matrixContent.parse(operation.content)
+  const known = await deps.earlier.find(room, key, deps.self, deps.voice.client, signal)
+  const ref = known ?? (await say(content))
   deps.earlier.arrived(key)
-  if (choices > 0) wear(place.chat, ref, choices, deps)
+  if (content.kind === 'file') forgetFile(key, deps)
+  if (content.kind === undefined && (content.choices ?? 0) > 0) wear(room, ref, content.choices ?? 0, deps)
   return ref
+
+  async function say(what: MatrixContent): Promise<MessageRef> {
+    const event = await eventOf(what, key, room, deps, signal)
+    const relation = room === place.chat ? relationOf(operation, deps) : undefined
+    const relates = relation === undefined ? {} : { 'm.relates_to': relation }
+    return deps.voice.send({ ...event, room, key, content: { ...event.content, ...relates } }, signal)
+  }
 }
 
 async function edit(
-  { place, content, key, ref }: Extract<Operation, { type: 'edit' }>,
+  { place, content: rendered, key, ref }: Extract<Operation, { type: 'edit' }>,
   deps: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
-  const { choices = 0, ...message } = contentSchema.parse(content)
+  const content = matrixContent.parse(rendered)
+  const room = place.chat
+  const event = await eventOf(content, key, room, deps, signal)
   const body = {
-    msgtype: message.msgtype,
-    // For clients that know no edits; short, because an event has to hold it beside the whole new text.
-    body: `* ${message.body.slice(0, 300).toWellFormed()}`,
-    ...nobody,
-    'm.new_content': { ...message, ...nobody },
+    ...(content.kind === 'poll'
+      ? {}
+      : // For clients that know no edits; short, because an event has to hold it beside the whole new text.
+        { msgtype: 'm.notice', ...shortened(event.content), ...nobody }),
+    'm.new_content': event.content,
     'm.relates_to': { rel_type: 'm.replace', event_id: ref },
   }
-  await deps.voice.send({ room: place.chat, type: 'm.room.message', content: body, key }, signal)
-  if (choices > 0 || deps.memory.recall(wornKey(ref)) !== undefined) wear(place.chat, ref, choices, deps)
+  await deps.voice.send({ room, type: event.type, content: body, key }, signal)
+  if (content.kind === 'file') forgetFile(key, deps)
+  const choices = content.kind === undefined ? (content.choices ?? 0) : 0
+  if (choices > 0 || deps.memory.recall(wornKey(ref)) !== undefined) wear(room, ref, choices, deps)
   return ref
+}
+
+function shortened({ msgtype, body }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const text = typeof body === 'string' ? body : ''
+  return { msgtype, body: `* ${text.slice(0, 300).toWellFormed()}` }
 }
 
 async function remove(
   { place, key, ref }: Extract<Operation, { type: 'delete' }>,
-  client: MatrixClient,
+  { voice: { client } }: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
   const where = path`/rooms/${place.chat}/redact/${ref}/${transactionId(key)}`
@@ -111,6 +131,56 @@ async function remove(
 
 /** Without it, clients would ring for every `@room` and every name that an agent happens to write. */
 const nobody = { 'm.mentions': {} }
+
+/** The event that shows this, without what it refers to. */
+async function eventOf(
+  content: MatrixContent,
+  key: string,
+  room: string,
+  deps: DeliveryDeps,
+  signal: AbortSignal,
+): Promise<{ readonly type: string; readonly content: Readonly<Record<string, unknown>> }> {
+  switch (content.kind) {
+    case 'file': {
+      const sealFile = deps.sealFile?.(room)
+      const how = { memory: deps.memory, log: deps.log, ...(sealFile === undefined ? {} : { sealFile }) }
+      const file = await deps.files.contentOf(content, key, how, signal)
+      return { type: 'm.room.message', content: { ...file, ...nobody } }
+    }
+    case 'poll':
+      return { type: pollStart, content: pollEvent(content) }
+    case undefined: {
+      const { choices: _, ...message } = content
+      return { type: 'm.room.message', content: { ...message, ...nobody } }
+    }
+  }
+}
+
+/** A message of a thread belongs to it; in a group, an answer names what it answers. Between two that is clear. */
+function relationOf(
+  { place, replyTo }: Post,
+  { rooms }: DeliveryDeps,
+): Readonly<Record<string, unknown>> | undefined {
+  const answers = replyTo !== undefined && rooms.isGroup(place.chat)
+  if (place.thread !== undefined) {
+    return {
+      rel_type: 'm.thread',
+      event_id: place.thread,
+      is_falling_back: !answers,
+      'm.in_reply_to': { event_id: replyTo ?? place.thread },
+    }
+  }
+  return answers ? { 'm.in_reply_to': { event_id: replyTo } } : undefined
+}
+
+function forgetFile(key: string, { memory, log }: DeliveryDeps): void {
+  try {
+    forgetUpload(key, memory)
+  } catch (error) {
+    // A full disk: it goes with the next one.
+    log.warn({ err: error }, 'an upload cannot be forgotten')
+  }
+}
 
 /** The message is there, and its choices can be typed: the keycaps may come a little later. */
 function wear(room: string, ref: string, choices: number, { memory, chores }: DeliveryDeps): void {

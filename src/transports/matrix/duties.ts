@@ -23,6 +23,8 @@ export async function perform(chore: Chore, deps: DutyDeps, signal: AbortSignal)
   switch (chore.kind) {
     case 'answer-invitation':
       return answerInvitation(chore, deps, signal)
+    case 'follow-upgrade':
+      return followUpgrade(chore, deps, signal)
     case 'tell-encrypted':
       return tellEncrypted(chore.room, deps.client, signal)
     case 'keycaps':
@@ -52,6 +54,27 @@ async function answerInvitation(
   }
   await client.call({ method: 'POST', path: path`/rooms/${room}/leave`, body: {} }, wire.done, signal)
   log.warn({ room, inviter: by, reason: verdict.reason }, 'declined an invitation')
+}
+
+/**
+ * Goes where the room goes on, if that was said by somebody whose invitation would be accepted; a stranger with the
+ * right to close the room must not lead the bot anywhere. Whether the two rooms belong together, the new one has to
+ * say, too.
+ */
+async function followUpgrade(
+  { room, to, by }: Extract<Chore, { kind: 'follow-upgrade' }>,
+  { client, log, policy }: DutyDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const attempt = { act: 'invite', sender: by, chat: room, group: true, addressed: false } as const
+  const verdict = authorise(policy(), attempt)
+  if (!verdict.allowed) {
+    log.warn({ room, to, by, reason: verdict.reason }, 'did not follow the upgrade of a room')
+    return
+  }
+  const query = { server_name: by.slice(by.indexOf(':') + 1) }
+  await client.call({ method: 'POST', path: path`/join/${to}`, query, body: {} }, wire.joinedRoom, signal)
+  log.info({ room, to, by }, 'followed the upgrade of a room')
 }
 
 const encryptedNotice =

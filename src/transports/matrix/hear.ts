@@ -1,13 +1,24 @@
-import type { Inbound, Place, Sender } from '../../core/message.ts'
+import type { Inbound, Message, Place, Sender } from '../../core/message.ts'
 import { calls, withoutCall, type Self } from './addressed.ts'
-import type { Authors } from './authors.ts'
+import { attachmentOf, captionOf } from './attached.ts'
+import { threadIn, type Authors } from './authors.ts'
 import { numberOf } from './keycaps.ts'
-import { messageContent, related, type Relation, type RoomEvent, type Words } from './wire.ts'
+import { chosenIn, isPollResponse } from './polls.ts'
+import {
+  eventId,
+  messageContent,
+  related,
+  stickerContent,
+  type Relation,
+  type RoomEvent,
+  type Words,
+} from './wire.ts'
 
 /** What is needed to understand the events of one room. */
 export interface Hearing {
   readonly room: string
-  readonly place: Place
+  /** The place of the room, or of the conversation in a thread of it. */
+  readonly placeOf: (thread: string | undefined) => Place
   readonly group: boolean
   readonly self: Self
   readonly authors: Authors
@@ -24,7 +35,7 @@ export async function understand(
   hearing: Hearing,
   signal: AbortSignal,
 ): Promise<Inbound | undefined> {
-  hearing.authors.learn(hearing.room, event.event_id, event.sender)
+  hearing.authors.learn(hearing.room, event.event_id, event.sender, event.content)
   if (event.sender === hearing.self.userId) return undefined
   switch (event.type) {
     case 'm.room.message':
@@ -32,9 +43,13 @@ export async function understand(
     case 'm.reaction':
       return press(event, hearing, signal)
     case 'm.room.redaction':
-      return redaction(event, hearing)
+      return redaction(event, hearing, signal)
+    case 'm.sticker': {
+      const sticker = stickerContent.safeParse(event.content).data
+      return sticker && said(event, { ...sticker, msgtype: 'm.sticker' }, undefined, hearing)
+    }
     default:
-      return undefined
+      return isPollResponse(event.type) ? vote(event, hearing, signal) : undefined
   }
 }
 
@@ -50,15 +65,27 @@ async function message(
     return edit(event, relation, content['m.new_content'], hearing, signal)
   }
   const original = await answered(relation, hearing, signal)
-  const said: Words = original === undefined ? content : { ...content, body: withoutQuote(content.body) }
-  const text = textOf(said, hearing.self)
-  if (text === undefined) return undefined
+  const words = original === undefined ? content : { ...content, body: withoutQuote(content.body) }
+  return said(event, words, original, hearing)
+}
+
+function said(
+  event: RoomEvent,
+  words: Words,
+  original: Original | undefined,
+  hearing: Hearing,
+): Message | undefined {
+  const attachment = attachmentOf(words)
+  const text = textOf(words, hearing.self)
+  if (text === undefined && attachment === undefined) return undefined
   return {
     kind: 'message',
-    ...base(event, hearing),
-    addressed: !hearing.group || original?.sender === hearing.self.userId || calls(said, hearing.self),
+    ...base(event, hearing, threadIn(event.content)),
+    addressed: !hearing.group || original?.sender === hearing.self.userId || calls(words, hearing.self),
     messageId: event.event_id,
-    text,
+    text: text ?? '',
+    // Several files are several events, and what they are for is often said in one more.
+    ...(attachment === undefined ? {} : { attachments: [attachment], partial: true }),
     ...(original === undefined ? {} : { replyTo: replyTo(original) }),
   }
 }
@@ -74,9 +101,10 @@ async function edit(
   const text = textOf(words, hearing.self)
   if (text === undefined) return undefined
   // The homeserver lets anybody send an edit of anything; only the author's own counts.
-  if ((await hearing.authors.of(hearing.room, target, signal)) !== event.sender) return undefined
+  const original = await hearing.authors.of(hearing.room, target, signal)
+  if (original?.sender !== event.sender) return undefined
   const addressed = !hearing.group || calls(words, hearing.self)
-  return { kind: 'edit', ...base(event, hearing), addressed, messageId: target, text }
+  return { kind: 'edit', ...base(event, hearing, original.thread), addressed, messageId: target, text }
 }
 
 async function press(event: RoomEvent, hearing: Hearing, signal: AbortSignal): Promise<Inbound | undefined> {
@@ -84,29 +112,54 @@ async function press(event: RoomEvent, hearing: Hearing, signal: AbortSignal): P
   const { rel_type: type, event_id: messageId, key = '' } = relation ?? {}
   const number = numberOf(key)
   if (type !== 'm.annotation' || messageId === undefined || number === undefined) return undefined
-  const author = await hearing.authors.of(hearing.room, messageId, signal)
-  if (author !== hearing.self.userId) return undefined
-  return { kind: 'press', ...base(event, hearing), addressed: true, pressed: { messageId, number } }
+  return pressOf(event, messageId, number, hearing, signal)
 }
 
-function redaction(event: RoomEvent, hearing: Hearing): Inbound | undefined {
-  const target = event.content['redacts'] ?? event.redacts
-  if (typeof target !== 'string') return undefined
-  return { kind: 'redaction', ...base(event, hearing), addressed: !hearing.group, messageId: target }
+async function vote(event: RoomEvent, hearing: Hearing, signal: AbortSignal): Promise<Inbound | undefined> {
+  const chosen = chosenIn(event.content)
+  return chosen && pressOf(event, chosen.poll, chosen.number, hearing, signal)
 }
 
-function base(event: RoomEvent, { place, group, names }: Hearing) {
+/** What stands on other people's messages means nothing to us. */
+async function pressOf(
+  event: RoomEvent,
+  messageId: string,
+  number: number,
+  hearing: Hearing,
+  signal: AbortSignal,
+): Promise<Inbound | undefined> {
+  const shown = await hearing.authors.of(hearing.room, messageId, signal)
+  if (shown?.sender !== hearing.self.userId) return undefined
+  const where = base(event, hearing, shown.thread)
+  return { kind: 'press', ...where, addressed: true, pressed: { messageId, number } }
+}
+
+async function redaction(
+  event: RoomEvent,
+  hearing: Hearing,
+  signal: AbortSignal,
+): Promise<Inbound | undefined> {
+  const target = eventId.safeParse(event.content['redacts'] ?? event.redacts).data
+  if (target === undefined) return undefined
+  const original = await hearing.authors.of(hearing.room, target, signal)
+  const where = base(event, hearing, original?.thread)
+  return { kind: 'redaction', ...where, addressed: !hearing.group, messageId: target }
+}
+
+function base(event: RoomEvent, { placeOf, group, names }: Hearing, thread: string | undefined) {
   const name = names.get(event.sender)
   const sender: Sender = { id: event.sender, ...(name === undefined ? {} : { name }) }
-  return { id: event.event_id, place, sender, sentAt: event.origin_server_ts, group }
+  return { id: event.event_id, place: placeOf(thread), sender, sentAt: event.origin_server_ts, group }
 }
 
-/** What a person said; undefined for what bots say to each other (`m.notice`), files, and nothing at all. */
+/** What a person said; undefined for what bots say to each other (`m.notice`), and nothing at all. */
 function textOf(words: Words, self: Self): string | undefined {
-  if (words.msgtype !== 'm.text' && words.msgtype !== 'm.emote') return undefined
-  const text = withoutCall(words, self).trim()
+  const spoken = words.msgtype === 'm.text' || words.msgtype === 'm.emote'
+  const body = spoken ? words.body : attachmentOf(words) === undefined ? undefined : captionOf(words)
+  if (body === undefined) return undefined
+  const text = withoutCall({ ...words, body }, self).trim()
   // A call alone is an answer to nothing, but it is still a call.
-  return text === '' ? words.body.trim() || undefined : text
+  return text === '' ? body.trim() || undefined : text
 }
 
 interface Original {

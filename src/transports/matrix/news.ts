@@ -25,6 +25,8 @@ export async function newsOf(
   section: JoinedSection,
   since: string | undefined,
   before: RoomFacts,
+  /** The room goes on with another one: all that was said in it is news. */
+  isSuccessor: boolean,
   { client, self }: NewsDeps,
   signal: AbortSignal,
 ): Promise<News> {
@@ -36,7 +38,7 @@ export async function newsOf(
   const known = before.membership === 'join'
   const fromInvitation = before.invitation?.heard === true
   const start = (events: readonly RoomEvent[]): number | undefined =>
-    known ? undefined : beginning(events, self.userId, fromInvitation)
+    known || isSuccessor ? undefined : beginning(events, self.userId, fromInvitation)
 
   let events = latest
   let from = section.timeline?.limited === true ? section.timeline.prev_batch : undefined
@@ -49,7 +51,7 @@ export async function newsOf(
     from = page.chunk.length === 0 ? undefined : page.end
   }
   learn(names, events)
-  if (known) return { events, names }
+  if (known || isSuccessor) return { events, names }
   const first = start(events) ?? events.findLastIndex((event) => isOwnJoining(event, self.userId))
   return { events: first === -1 ? [] : events.slice(first + 1), names }
 }

@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import * as fc from 'fast-check'
 import type { TurnEvent } from '../../core/provider.ts'
 import { emptyView, fold, noticeView, type Choice, type View } from '../../core/view.ts'
+import type { TextContent } from './content.ts'
 import { matrixHtml } from './html.ts'
 import { numberOf } from './keycaps.ts'
-import { render, rememberingRender } from './render.ts'
+import { render, rememberingRender, type Style } from './render.ts'
 import { stretches } from './split.ts'
 
-function bodies(view: View): readonly string[] {
-  return render(view).map(({ body }) => body)
+/** The messages that are text. */
+function texts(view: View, style?: Style): readonly TextContent[] {
+  return render(view, style).flatMap((content) => (content.kind === undefined ? [content] : []))
+}
+
+function bodies(view: View, style?: Style): readonly string[] {
+  return texts(view, style).map(({ body }) => body)
 }
 
 function ended(text: string): View {
@@ -16,7 +23,7 @@ function ended(text: string): View {
 }
 
 function htmlOf(markdown: string): string | undefined {
-  return render(ended(markdown))[0]?.formatted_body
+  return texts(ended(markdown))[0]?.formatted_body
 }
 
 function growing(text: string): View {
@@ -32,6 +39,73 @@ function choices(count: number): readonly Choice[] {
 }
 
 describe('a turn on Matrix', () => {
+  test('shows its plan as it stands, in one message', () => {
+    const step = { text: 'Look\nround', status: 'completed' } as const
+    const plan: View['parts'][number] = {
+      kind: 'plan',
+      entries: [step, { text: 'Build', status: 'in_progress' }, { text: 'Tell', status: 'pending' }],
+    }
+    const view: View = { state: 'working', parts: [plan, { kind: 'text', text: 'more' }], choices: [] }
+    assert.deepEqual(render(view), [{ msgtype: 'm.notice', body: '☑ Look round\n▸ Build\n☐ Tell' }])
+  })
+
+  test('shows a file as a message of its own, where it was named', () => {
+    const file = { kind: 'file', path: '/w/a.png', name: 'a.png', mimeType: 'image/png', size: 3 } as const
+    const before: View['parts'][number] = { kind: 'text', text: 'Here:' }
+    const parts: View['parts'] = [before, file, { kind: 'text', text: 'Nice?' }]
+    const [first, second, third] = render({ state: 'ended', parts, choices: choices(2) })
+    assert.deepEqual(first, { msgtype: 'm.text', body: 'Here:' })
+    assert.deepEqual(second, file)
+    assert.ok(third?.kind === undefined && third?.choices === 2)
+    const last = render({ state: 'ended', parts: [file], choices: choices(1) })
+    assert.deepEqual(
+      last.map(({ kind }) => kind),
+      ['file', undefined],
+    )
+  })
+
+  test('says what it used in a small line below its last words', () => {
+    const parts: View['parts'] = [
+      { kind: 'text', text: 'Done.' },
+      { kind: 'footer', text: '3 s · <2 tokens>' },
+    ]
+    assert.deepEqual(render({ state: 'ended', stop: 'end_turn', parts, choices: [] }), [
+      {
+        msgtype: 'm.text',
+        body: 'Done.\n\n3 s · <2 tokens>',
+        format: 'org.matrix.custom.html',
+        formatted_body: '<p>Done.</p>\n<p><sub>3 s · &#x3C;2 tokens></sub></p>',
+      },
+    ])
+  })
+
+  test('grows in one message that is edited, where that is wished, and tells what runs', () => {
+    const edits: Style = { streaming: 'edits', choices: 'reactions' }
+    const text: View['parts'][number] = { kind: 'text', text: 'Look' }
+    assert.deepEqual(bodies({ state: 'working', parts: [text], choices: [] }, edits), ['Look'])
+    const tool: View['parts'][number] = { kind: 'tool', id: '1', title: 'ls', status: 'in_progress' }
+    const working: View = { state: 'working', parts: [text, tool], choices: [] }
+    assert.deepEqual(bodies(working, edits), ['Look\n\n⏳ ls'])
+    assert.deepEqual(bodies({ ...working, state: 'ended' }, edits), ['Look'])
+  })
+
+  test('asks in a poll, where that is wished', () => {
+    const polls: Style = { streaming: 'segments', choices: 'polls' }
+    assert.deepEqual(render(noticeView('Which?', choices(2)), polls), [
+      {
+        kind: 'poll',
+        question: 'Which?',
+        answers: ['Choice 1', 'Choice 2'],
+        body: 'Which?\n\n1️⃣ Choice 1\n2️⃣ Choice 2',
+      },
+    ])
+    const [words, poll] = render(noticeView('long '.repeat(200), choices(2)), polls)
+    assert.ok(words?.kind === undefined && words?.msgtype === 'm.text')
+    assert.ok(poll?.kind === 'poll' && poll.question === 'What shall it be?')
+    const [list] = render(noticeView('Which?', choices(21)), polls)
+    assert.ok(list?.kind === undefined && list?.choices === 21, 'more than a poll can hold')
+  })
+
   test('comes as one message for each finished stretch of text', () => {
     const events: readonly TurnEvent[] = [
       { type: 'text', delta: 'Looking' },
@@ -106,7 +180,7 @@ describe('a turn on Matrix', () => {
   })
 
   test('numbers its choices with keycaps up to ten, and in figures beyond', () => {
-    const [content] = render({ state: 'ended', parts: [], choices: choices(12) })
+    const [content] = texts({ state: 'ended', parts: [], choices: choices(12) })
     const lines = content?.body.split('\n') ?? []
     assert.deepEqual(
       lines.slice(0, 10).map((line) => numberOf(line.split(' ')[0] ?? '')),
@@ -118,7 +192,7 @@ describe('a turn on Matrix', () => {
 
   test('keeps the label of a choice on one line, and never lets it become HTML', () => {
     const view: View = { state: 'ended', parts: [], choices: [{ token: 't', label: '<b>a\n b</b>' }] }
-    const [content] = render(view)
+    const [content] = texts(view)
     assert.equal(content?.body, '1️⃣ <b>a b</b>')
     assert.doesNotMatch(content?.formatted_body ?? '', /<b>/)
   })
@@ -185,7 +259,7 @@ describe('text on Matrix', () => {
       '`'.repeat(70_000),
       '<'.repeat(40_000),
     ]) {
-      const contents = render(ended(hostile))
+      const contents = texts(ended(hostile))
       assert.equal(letters(contents.map(({ body }) => body).join('')), letters(hostile))
       for (const content of contents) assert.ok(bytesOf(content) <= 32_000)
     }
@@ -194,7 +268,7 @@ describe('text on Matrix', () => {
   test('is lost nowhere, however long and however cut', () => {
     for (let seed = 0; seed < 80; seed++) {
       const markdown = document(seed)
-      const contents = render(ended(markdown))
+      const contents = texts(ended(markdown))
       assert.deepEqual(
         contents.flatMap(({ body }) => numberedWords(body)),
         numberedWords(markdown),
@@ -206,6 +280,53 @@ describe('text on Matrix', () => {
         assert.ok(fencesMatch(content.body), `seed ${seed}: a block of code is left open`)
       }
     }
+  })
+
+  test('loses nothing and keeps the limits, whatever it is', () => {
+    const token = fc.constantFrom(
+      '*',
+      '_',
+      '`',
+      '```\n',
+      '[',
+      '](',
+      '<',
+      '>',
+      '- ',
+      '1. ',
+      '|',
+      '\n',
+      '\n\n',
+      '💥',
+      'é',
+      'x',
+      '"',
+      '&',
+      '\\',
+      '    ',
+    )
+    const monstrous = fc
+      .tuple(fc.array(token, { minLength: 1, maxLength: 6 }), fc.integer({ min: 1, max: 9_000 }))
+      .map(([unit, times]) => unit.join('').repeat(times).slice(0, 50_000))
+    const word = fc.nat(99_999).map((number) => `w${number}`)
+    const prose = fc.array(fc.oneof(word, token, fc.string({ unit: 'binary', maxLength: 20 })), {
+      maxLength: 400,
+    })
+    const anything = fc.oneof(
+      monstrous,
+      prose.map((words) => words.join(' ')),
+    )
+    fc.assert(
+      fc.property(anything, (markdown) => {
+        const contents = texts(ended(markdown))
+        const body = contents.map((content) => content.body).join('')
+        assert.deepEqual(numberedWords(body), numberedWords(markdown))
+        // A block of code that is cut is closed and opened again: nothing else comes to it.
+        assert.equal(letters(body).replaceAll(/[`~]/g, ''), letters(markdown).replaceAll(/[`~]/g, ''))
+        for (const content of contents) assert.ok(bytesOf(content) <= 32_000)
+      }),
+      { numRuns: 25 },
+    )
   })
 
   test('that was posted never changes while more is said', () => {

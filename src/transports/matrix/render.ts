@@ -1,32 +1,30 @@
 import type { Part, View } from '../../core/view.ts'
 import { planLines } from '../plan-lines.ts'
-import type { MatrixContent } from './deliver.ts'
+import type { FileContent, MatrixContent, TextContent } from './content.ts'
+import { fit, type Draft, type Piece } from './draft.ts'
 import { fenced } from './fence.ts'
-import { matrixHtml, onlyParagraph, plainHtml } from './html.ts'
 import { keycap, mostKeycaps } from './keycaps.ts'
-import { halveMarkdown, halvePlain, stretches } from './split.ts'
+import { mostAnswers } from './polls.ts'
+import { stretches } from './split.ts'
 
-/** Half of what an event may hold, for all that the homeserver and (one day) encryption add to it. In bytes of JSON. */
-const largest = 32_000
+/** A poll shows its question in bold: a longer text is a message of its own. */
+const longestQuestion = 400
 
-interface Piece {
-  readonly source: string
-  readonly markdown: boolean
+/** As in the configuration. */
+export interface Style {
+  readonly streaming: 'segments' | 'edits'
+  readonly choices: 'reactions' | 'polls'
 }
 
-/** One message, before it is known whether it fits into one event. */
-interface Draft {
-  readonly msgtype: 'm.text' | 'm.notice'
-  readonly pieces: readonly Piece[]
-}
+const usualStyle: Style = { streaming: 'segments', choices: 'reactions' }
 
-type Fit = (draft: Draft) => readonly MatrixContent[]
+type Fit = (draft: Draft) => readonly TextContent[]
 
 /** Renders as `render` does, and does what was done for the last views no second time. */
-export function rememberingRender(): (view: View) => readonly MatrixContent[] {
-  const known = new Map<string, readonly MatrixContent[]>()
+export function rememberingRender(style: Style = usualStyle): (view: View) => readonly MatrixContent[] {
+  const known = new Map<string, readonly TextContent[]>()
   return (view) =>
-    render(view, (draft) => {
+    render(view, style, (draft) => {
       const key = JSON.stringify(draft)
       const contents = known.get(key) ?? fit(draft)
       known.delete(key)
@@ -38,24 +36,48 @@ export function rememberingRender(): (view: View) => readonly MatrixContent[] {
 }
 
 /**
- * A message for each stretch of text that is finished, each of ductor's own words and each block of code. Text that
- * still grows is left out, so nothing that was posted changes while it does: that is all there is to streaming here.
+ * A message for each stretch of text that is finished, each of ductor's own words, each block of code and each file. By
+ * segments, text that still grows is left out, so that what was posted of it never changes: that is all there is to
+ * streaming then.
  */
-export function render(view: View, fitted: Fit = fit): readonly MatrixContent[] {
-  const drafts: Draft[] = []
+export function render(view: View, style: Style = usualStyle, fitted: Fit = fit): readonly MatrixContent[] {
+  const drafts: (Draft | FileContent)[] = []
   for (const [index, part] of view.parts.entries()) {
     const finished = view.state === 'ended' || index < view.parts.length - 1
-    addPart(drafts, part, { finished, ended: view.state === 'ended', ownWord: isOwnWord(view) })
+    addPart(drafts, part, { finished: finished || style.streaming === 'edits', ownWord: isOwnWord(view) })
   }
-  if (view.choices.length > 0) {
-    // A question: as a notice, no phone would ring for it.
-    const pieces = [...(drafts.pop()?.pieces ?? []), { source: choiceList(view), markdown: false }]
-    drafts.push({ msgtype: 'm.text', pieces })
+  if (style.streaming === 'edits' && view.state === 'working') addProgress(drafts, view.parts.at(-1))
+  const asked = view.choices.length > 0 ? drafts.pop() : undefined
+  if (asked !== undefined && 'kind' in asked) drafts.push(asked)
+  const contents = drafts.flatMap((draft): readonly MatrixContent[] =>
+    'kind' in draft ? [draft] : fitted(draft),
+  )
+  if (view.choices.length === 0) return contents
+  const pieces = asked !== undefined && 'pieces' in asked ? asked.pieces : []
+  return [...contents, ...question(view, pieces, style, fitted)]
+}
+
+/** As a notice, no phone would ring for it. */
+function question(
+  { choices }: View,
+  pieces: readonly Piece[],
+  style: Style,
+  fitted: Fit,
+): readonly MatrixContent[] {
+  const list = choiceList(choices)
+  if (style.choices === 'polls' && choices.length <= mostAnswers) {
+    const text = pieces.map(({ source }) => source).join('\n\n')
+    const long = text.length > longestQuestion
+    const own = text === '' || long ? 'What shall it be?' : text
+    return [
+      ...(long ? fitted({ msgtype: 'm.text', pieces }) : []),
+      { kind: 'poll', question: own, answers: choices.map(labelOf), body: `${own}\n\n${list}` },
+    ]
   }
-  const contents = drafts.flatMap((draft) => fitted(draft))
+  const listed = { source: list, markdown: false }
+  const contents = fitted({ msgtype: 'm.text', pieces: [...pieces, listed] })
   const last = contents.at(-1)
-  if (last === undefined || view.choices.length === 0) return contents
-  return [...contents.slice(0, -1), { ...last, choices: view.choices.length }]
+  return last === undefined ? contents : [...contents.slice(0, -1), { ...last, choices: choices.length }]
 }
 
 /** Not a turn, but something that ductor itself has to say: it is one message, also when its question is answered. */
@@ -64,14 +86,12 @@ function isOwnWord({ state, stop }: View): boolean {
 }
 
 interface Standing {
-  /** The part does not grow any more. */
+  /** The part does not grow any more, or is shown while it does. */
   readonly finished: boolean
-  /** The turn is over. */
-  readonly ended: boolean
   readonly ownWord: boolean
 }
 
-function addPart(drafts: Draft[], part: Part, { finished, ended, ownWord }: Standing): void {
+function addPart(drafts: (Draft | FileContent)[], part: Part, { finished, ownWord }: Standing): void {
   switch (part.kind) {
     case 'text':
       for (const stretch of stretches(part.text, finished)) {
@@ -89,23 +109,39 @@ function addPart(drafts: Draft[], part: Part, { finished, ended, ownWord }: Stan
       addNotice(drafts, { source: fenced(part.text.trimEnd(), part.language), markdown: true }, true)
       return
     case 'plan':
-      // It changes until the end, and what was posted here never does.
-      if (ended) addNotice(drafts, { source: planLines(part.entries), markdown: false }, false)
+      addNotice(drafts, { source: planLines(part.entries), markdown: false }, false)
       return
-    case 'file':
-      addNotice(drafts, { source: `📎 ${part.name}`, markdown: false }, false)
+    case 'file': {
+      const { kind, path, name, mimeType, size } = part
+      drafts.push({ kind, path, name, mimeType, size })
       return
+    }
     case 'footer':
-      addNotice(drafts, { source: part.text, markdown: false }, true)
+      addBelow(drafts, part.text, true)
       return
     case 'thinking':
     case 'tool':
   }
 }
 
-function addNotice(drafts: Draft[], piece: Piece, together: boolean): void {
+/** What the agent does while it writes nothing. */
+function addProgress(drafts: (Draft | FileContent)[], last: Part | undefined): void {
+  if (last?.kind === 'thinking') addBelow(drafts, '⏳ …', false)
+  if (last?.kind === 'tool') addBelow(drafts, `⏳ ${last.title}`, false)
+}
+
+/** A small line under the last message; `alone`: where there is none, it is one. */
+function addBelow(drafts: (Draft | FileContent)[], text: string, alone: boolean): void {
+  const last = drafts.at(-1)
+  const piece = { source: text.replaceAll(/\s+/g, ' ').trim(), markdown: false, small: true }
+  if (last !== undefined && 'pieces' in last) {
+    drafts.splice(-1, 1, { ...last, pieces: [...last.pieces, piece] })
+  } else if (alone) drafts.push({ msgtype: 'm.notice', pieces: [piece] })
+}
+
+function addNotice(drafts: (Draft | FileContent)[], piece: Piece, together: boolean): void {
   const before = drafts.at(-1)
-  if (together && before?.msgtype === 'm.notice') {
+  if (together && before !== undefined && 'pieces' in before && before.msgtype === 'm.notice') {
     drafts.splice(-1, 1, { ...before, pieces: [...before.pieces, piece] })
   } else drafts.push({ msgtype: 'm.notice', pieces: [piece] })
 }
@@ -115,42 +151,16 @@ function trimLines(text: string): string {
   return text.replace(/^(?:[^\S\n]*\n)+/, '').trimEnd()
 }
 
-function choiceList({ choices }: View): string {
+function choiceList(choices: View['choices']): string {
   return choices
-    .map(({ label }, index) => {
+    .map((choice, index) => {
       const number = index + 1
       const sign = number <= mostKeycaps ? keycap(number) : `${number}.`
-      return `${sign} ${label.replaceAll(/\s+/g, ' ').trim()}`
+      return `${sign} ${labelOf(choice)}`
     })
     .join('\n')
 }
 
-/** The events that hold this message: one, or as many as it needs. */
-function fit(draft: Draft): readonly MatrixContent[] {
-  const { pieces } = draft
-  const bytes = pieces.reduce((sum, { source }) => sum + Buffer.byteLength(source), 0)
-  // Text and HTML are both in the event: much longer text need not be tried.
-  const content = bytes > largest ? undefined : contentOf(draft)
-  if (content !== undefined && Buffer.byteLength(JSON.stringify(content)) <= largest) return [content]
-  return halve(pieces).flatMap((half) => fit({ ...draft, pieces: half }))
-}
-
-function halve(pieces: readonly Piece[]): readonly (readonly Piece[])[] {
-  const [first, ...others] = pieces
-  if (first === undefined) return []
-  if (others.length > 0) return [[first], others]
-  const halves = first.markdown ? halveMarkdown(first.source) : halvePlain(first.source)
-  return halves.map((source) => [{ ...first, source }])
-}
-
-function contentOf({ msgtype, pieces }: Draft): MatrixContent {
-  const body = pieces.map(({ source }) => source).join('\n\n')
-  const htmls = pieces.map(({ source, markdown }) =>
-    markdown ? matrixHtml(source) : `<p>${plainHtml(source)}</p>`,
-  )
-  if (htmls.includes(undefined)) return { msgtype, body }
-  const html = onlyParagraph(htmls.join('\n'))
-  // Nothing in it that the text does not say by itself.
-  if (html === plainHtml(body)) return { msgtype, body }
-  return { msgtype, body, format: 'org.matrix.custom.html', formatted_body: html }
+function labelOf({ label }: View['choices'][number]): string {
+  return label.replaceAll(/\s+/g, ' ').trim()
 }

@@ -181,7 +181,17 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     await owner.kick(room, bot.id)
     await owner.say(room, 'behind its back')
     const content = { msgtype: 'm.text', body: 'x' }
-    await assert.rejects(bot.post(room, 'x', content), { name: 'DeliveryError', failure: 'rejected' })
+    await eventually(() => bot.logged(/put out/).length === 1, 'the news')
+    assert.deepEqual(bot.logged(/put out/)[0]?.fields, { room, by: owner.id, how: 'leave' })
+    const gone = `the bot was put out of the room ${room} by ${owner.id}`
+    await assert.rejects(bot.post(room, 'x', content), { failure: 'rejected', message: gone })
+    await owner.ban(room, bot.id)
+    const banned = `the bot was banned from the room ${room} by ${owner.id}`
+    await eventually(async () => {
+      await assert.rejects(bot.post(room, 'x', content), { failure: 'rejected', message: banned })
+      return true
+    })
+    await owner.call('POST', `/rooms/${encodeURIComponent(room)}/unban`, { user_id: bot.id })
     await owner.invite(room, bot.id)
     await owner.waitForMembership(room, bot.id, 'join')
     await owner.say(room, 'welcome back')
@@ -190,6 +200,97 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
       heard.map(({ text }) => text),
       ['welcome back'],
     )
+  })
+
+  test('a room that is upgraded goes on in the new one, with its number', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const room = await owner.createRoom({ preset: 'public_chat', room_version: '10' })
+    const listed = { allowed_users: [owner.id], allowed_rooms: [room] }
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), listed)
+    await bot.start()
+    await owner.invite(room, bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'before')
+    const [before] = await bot.messages(1)
+    assert.ok(before !== undefined)
+    const content = { msgtype: 'm.text', body: 'said in the old room' }
+    const ref = await bot.post(room, 'old', content)
+    const successor = await owner.upgrade(room, '11')
+    await owner.say(successor, 'is anybody here?')
+    await owner.waitForMembership(successor, bot.id, 'join')
+    await owner.say(successor, 'after')
+    const heard = await bot.messages(3)
+    assert.deepEqual(
+      heard.map(({ text, place }) => [text, place.key, place.chat]),
+      [
+        ['before', before.place.key, room],
+        ['is anybody here?', before.place.key, successor],
+        ['after', before.place.key, successor],
+      ],
+    )
+    assert.deepEqual(bot.transport.policy.rooms, new Set([room, successor]))
+    const late = { msgtype: 'm.text', body: 'the answer to what was said before' }
+    const answer = await bot.deliver({
+      type: 'post',
+      place: before.place,
+      content: late,
+      key: 'a',
+      notify: true,
+    })
+    await owner.waitForEvent(successor, 'the answer', ({ event_id: id }) => id === answer)
+    await assert.rejects(bot.deliver({ type: 'edit', place: before.place, content: late, key: 'e', ref }), {
+      failure: 'gone',
+    })
+    await bot.start()
+    await owner.say(successor, 'and on')
+    const [, , , last] = await bot.messages(4)
+    assert.deepEqual(last?.place, { ...before.place, chat: successor })
+  })
+
+  test('a room does not go on in one that only says so, nor where a stranger leads', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const stranger = await arrive(synapse, 'stranger')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
+    await bot.start()
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'ours')
+    const claim = { predecessor: { room_id: room, event_id: '$x' } }
+    const false1 = await owner.createRoom({ creation_content: claim, invite: [bot.id] })
+    await owner.waitForMembership(false1, bot.id, 'join')
+    await owner.say(false1, 'also ours?')
+    const [first, second] = await bot.messages(2)
+    assert.notEqual(first?.place.key, second?.place.key)
+
+    const levels = { users: { [owner.id]: 100, [stranger.id]: 100 } }
+    const shared = await owner.createRoom({
+      invite: [bot.id, stranger.id],
+      power_level_content_override: levels,
+      room_version: '11',
+    })
+    await stranger.join(shared)
+    await owner.waitForMembership(shared, bot.id, 'join')
+    const trap = await stranger.createRoom({ preset: 'public_chat' })
+    await stranger.setState(shared, 'm.room.tombstone', { body: 'moved', replacement_room: trap })
+    await eventually(() => bot.logged(/did not follow/).length === 1, 'the refusal')
+    assert.equal(await stranger.membership(trap, bot.id), undefined)
+  })
+
+  test("the owner's place is the direct chat with the first allowed user, or the room that is named", async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const guest = await arrive(synapse, 'guest')
+    const alias = freshName('notices')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id, guest.id] })
+    await bot.start()
+    assert.equal(bot.transport.ownerPlace?.(), undefined)
+    const room = await owner.direct(bot.id)
+    await eventually(() => bot.transport.ownerPlace?.()?.chat === room, 'the direct chat')
+    const named = await owner.createRoom({ invite: [bot.id, guest.id], room_alias_name: alias })
+    await owner.waitForMembership(named, bot.id, 'join')
+    assert.equal(bot.transport.ownerPlace?.()?.chat, room, 'three are no direct chat')
+    bot.configure({ owner_room: `#${alias}:hs.test` })
+    await bot.start()
+    await eventually(() => bot.transport.ownerPlace?.()?.chat === named, 'the room that is named')
   })
 
   test('a room is a group with its third member, and direct again when they leave', async (t) => {

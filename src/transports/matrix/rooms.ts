@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Place } from '../../core/message.ts'
 import type { Memory } from '../../core/transport.ts'
-import { membership, type JoinedSection, type RoomEvent } from './wire.ts'
+import { created, membership, type JoinedSection, type RoomEvent } from './wire.ts'
 
 const factsSchema = z.object({
   /** Of the bot. */
-  membership: z.enum(['invite', 'join', 'leave']),
+  membership: z.enum(['invite', 'join', 'leave', 'ban']),
   /** Once true, always true: a room cannot be decrypted, whatever a later event says. */
   encrypted: z.boolean(),
   joined: z.number().optional(),
@@ -17,6 +17,14 @@ const factsSchema = z.object({
   joinedSince: z.number().optional(),
   /** Who invited the bot, and whether that was heard as it happened (and not found at the very first start). */
   invitation: z.object({ by: z.string(), heard: z.boolean() }).optional(),
+  /** Who put the bot out of the room; the bot itself where it has left. */
+  putOutBy: z.string().optional(),
+  /** Where the room says that it goes on, and who said so. */
+  tombstone: z.object({ to: z.string(), by: z.string() }).optional(),
+  /** The room that this one goes on with, by its own account. */
+  predecessor: z.string().optional(),
+  /** Who else is in it, where that is one person. */
+  companion: z.string().optional(),
   /** The room was told, or will be, that ductor cannot read it. */
   toldEncrypted: z.boolean().optional(),
 })
@@ -78,15 +86,78 @@ export class Rooms {
     return joined === undefined || joined + (invited ?? 0) > 2
   }
 
-  /** The place of the room's conversation, under the number that the room keeps for ever. */
-  place(room: string): Place {
-    let int = this.#ints.get(room)
-    if (int === undefined) {
-      int = freeInt(room, new Set(this.#ints.values()))
-      this.#ints.set(room, int)
-      this.#changes[`int:${room}`] = int
+  /**
+   * The place of the room's conversation, or of a thread's in it, under the number that the room keeps for ever. A room
+   * that another one goes on with hands on its number.
+   */
+  place(room: string, thread?: string): Place {
+    const key = `mx:${this.#intOf(room)}`
+    const place = { key, transport: 'matrix', chat: room }
+    return thread === undefined ? place : { ...place, key: `${key}:${thread}`, thread }
+  }
+
+  #intOf(room: string): string {
+    const known = this.#ints.get(room)
+    if (known !== undefined) return known
+    const from = this.#predecessorOf(room)
+    const int = (from && this.#ints.get(from)) ?? freeInt(room, new Set(this.#ints.values()))
+    this.#ints.set(room, int)
+    this.#changes[`int:${room}`] = int
+    return int
+  }
+
+  /** The room that this one goes on with. Either can claim to belong to the other: both have to. */
+  #predecessorOf(room: string): string | undefined {
+    const { predecessor } = this.facts(room)
+    if (predecessor === undefined || predecessor === room) return undefined
+    return this.facts(predecessor).tombstone?.to === room ? predecessor : undefined
+  }
+
+  /** Does the room go on with one that the bot is in, or was in until it ended? */
+  isSuccessor(room: string): boolean {
+    const before = this.#predecessorOf(room)
+    return before !== undefined && this.facts(before).joinedSince !== undefined
+  }
+
+  /** The room in which the conversation of `room` goes on: the last one of its successors that the bot is in. */
+  #latest(room: string): string {
+    const seen = new Set([room])
+    let latest = room
+    for (let next = this.facts(room).tombstone?.to; next !== undefined && !seen.has(next);) {
+      if (this.#predecessorOf(next) === undefined || this.facts(next).membership !== 'join') break
+      seen.add(next)
+      latest = next
+      next = this.facts(next).tombstone?.to
     }
-    return { key: `mx:${int}`, transport: 'matrix', chat: room }
+    return latest
+  }
+
+  /** These rooms, and those that they go on in. */
+  withSuccessors(rooms: Iterable<string>): ReadonlySet<string> {
+    const all = new Set(rooms)
+    // What is added while it goes on is visited as well.
+    for (const room of all) {
+      const { to } = this.facts(room).tombstone ?? {}
+      if (to !== undefined && this.#predecessorOf(to) === room) all.add(to)
+    }
+    return all
+  }
+
+  /** Where to say what belongs into this room, or why it can be said nowhere. */
+  whereabouts(room: string): { readonly room: string } | { readonly gone: string } {
+    const latest = this.#latest(room)
+    const { membership: own, putOutBy: by } = this.facts(latest)
+    if ((own !== 'leave' && own !== 'ban') || by === undefined) return { room: latest }
+    const how = own === 'ban' ? 'was banned from' : 'was put out of'
+    return { gone: `the bot ${how} the room ${latest} by ${by}` }
+  }
+
+  /** The room where the bot is alone with this person; the newest one. */
+  directWith(user: string): string | undefined {
+    const found = [...this.#facts].filter(
+      ([room, { membership: own, companion }]) => own === 'join' && companion === user && !this.isGroup(room),
+    )
+    return found.toSorted(([, a], [, b]) => (b.joinedSince ?? 0) - (a.joinedSince ?? 0))[0]?.[0]
   }
 
   change(room: string, change: Partial<RoomFacts>): void {
@@ -101,13 +172,21 @@ export class Rooms {
   join(room: string, { summary }: JoinedSection, states: readonly RoomEvent[], self: string): void {
     const joined = summary?.['m.joined_member_count']
     const invited = summary?.['m.invited_member_count']
+    const heroes = summary?.['m.heroes']
     let change: Partial<RoomFacts> = {
       membership: 'join',
       ...(joined === undefined ? {} : { joined }),
       ...(invited === undefined ? {} : { invited }),
+      ...(heroes === undefined ? {} : { companion: heroes.length === 1 ? heroes[0] : undefined }),
     }
     for (const event of states) change = { ...change, ...told(event, self) }
     this.change(room, change)
+  }
+
+  /** Takes in that the bot is not in a room any more. `own`: what tells so, if it was told. */
+  leave(room: string, own: RoomEvent | undefined): void {
+    const banned = own !== undefined && membershipOf(own) === 'ban'
+    this.change(room, { membership: banned ? 'ban' : 'leave', putOutBy: own?.sender })
   }
 
   /** Takes in the rooms that the bot's own account calls direct. */
@@ -128,8 +207,16 @@ function told(event: RoomEvent, self: string): Partial<RoomFacts> {
     }
     case 'm.room.member': {
       if (event.state_key !== self || membershipOf(event) !== 'join') return {}
-      return isJoining(event) ? { joinedSince: event.origin_server_ts } : {}
+      return isJoining(event) ? { joinedSince: event.origin_server_ts, putOutBy: undefined } : {}
     }
+    case 'm.room.tombstone': {
+      const to = event.content['replacement_room']
+      // A room cannot be its own successor, and `state_key` makes others of no account.
+      if (typeof to !== 'string' || !to.startsWith('!') || event.state_key !== '') return {}
+      return { tombstone: { to, by: event.sender } }
+    }
+    case 'm.room.create':
+      return { predecessor: created.safeParse(event.content).data?.predecessor?.room_id }
     default:
       return {}
   }

@@ -2,6 +2,7 @@ import type { MessageRef } from '../../core/transport.ts'
 import type { Self } from './addressed.ts'
 import { Authors } from './authors.ts'
 import { MatrixError, NoAnswer, path, type MatrixClient } from './client.ts'
+import { FilesOut } from './files-out.ts'
 import type { SignedIn } from './login.ts'
 import { putEvent, type RoomEventToSend, type Voice } from './send.ts'
 import * as wire from './wire.ts'
@@ -12,6 +13,7 @@ export class Session implements Voice {
   readonly self: Self
   readonly device: string
   readonly authors: Authors
+  readonly files: FilesOut
   /** Made by password a moment ago; becomes false when a sync has shown that it works. */
   fresh: boolean
   readonly #end = new AbortController()
@@ -21,6 +23,7 @@ export class Session implements Voice {
     this.device = deviceId
     this.self = self
     this.authors = new Authors(client)
+    this.files = new FilesOut(client)
     this.fresh = fresh
   }
 

@@ -3,7 +3,7 @@ import { after, describe, test, type TestContext } from 'node:test'
 import { MatrixPerson } from '../../../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse, type Synapse } from '../../../tests/support/synapse.ts'
 import type { Inbound } from '../../core/message.ts'
-import { arrive, freshName, TestBot } from './bot.fake.ts'
+import { arrive, freshName, placeOf, TestBot } from './bot.fake.ts'
 
 const missing = await whyNoSynapse()
 
@@ -53,11 +53,9 @@ describe('what the bot hears', missing === undefined ? {} : { skip: missing }, a
     assert.equal(heard[0]?.text, 'still there?')
   })
 
-  test('an emote is heard; a notice, a file, a sticker and an empty line are not', async (t) => {
+  test('an emote is heard; a notice and an empty line are not', async (t) => {
     const { bot, owner, room } = await meet(t, synapse)
     await owner.say(room, 'beep', { msgtype: 'm.notice' })
-    await owner.say(room, 'cat.png', { msgtype: 'm.image', url: 'mxc://hs.test/cat' })
-    await owner.send(room, 'm.sticker', { body: 'a cat', url: 'mxc://hs.test/cat', info: {} })
     await owner.say(room, ' \n ')
     await owner.say(room, 'waves', { msgtype: 'm.emote' })
     const heard = await bot.messages(1)
@@ -144,6 +142,72 @@ describe('what the bot hears', missing === undefined ? {} : { skip: missing }, a
     assert.equal(first?.text, 'an answer')
     assert.deepEqual(first?.replyTo, { messageId: id, text: 'a question' })
     assert.equal(second?.text, '> a quote of my own\n\nanother answer')
+  })
+
+  test('an answer to a poll of the bot is a press, by either name of it', async (t) => {
+    const { bot, owner, room } = await meet(t, synapse, { choices: 'polls' })
+    const choices = ['a', 'b', 'c'].map((label) => ({ token: label, label }))
+    const [content = {}] = bot.transport.render({ state: 'ended', parts: [], choices })
+    const ref = await bot.post(room, 'poll', content)
+    const poll = await owner.waitForEvent(room, 'the poll', ({ event_id: id }) => id === ref)
+    assert.equal(poll.type, 'org.matrix.msc3381.poll.start')
+    const relation = { 'm.relates_to': { rel_type: 'm.reference', event_id: ref } }
+    const unstable = 'org.matrix.msc3381.poll.response'
+    const own = await owner.send(room, poll.type, poll.content)
+    const elsewhere = { 'm.relates_to': { rel_type: 'm.reference', event_id: own } }
+    await owner.send(room, unstable, { ...elsewhere, [unstable]: { answers: ['1'] } })
+    await owner.send(room, unstable, { ...relation, [unstable]: { answers: ['2'] } })
+    await owner.send(room, unstable, { ...relation, [unstable]: { answers: [] } })
+    await owner.send(room, unstable, { ...relation, [unstable]: { answers: ['a', 7] } })
+    await owner.send(room, 'm.poll.response', { ...relation, 'm.selections': ['3'] })
+    await owner.say(room, 'done')
+    const taken = await takenUntil(bot, 'done')
+    const presses = taken.flatMap((inbound) => (inbound.kind === 'press' ? [inbound.pressed] : []))
+    assert.deepEqual(presses, [
+      { messageId: ref, number: 2 },
+      { messageId: ref, number: 3 },
+    ])
+    await bot.deliver({ type: 'delete', place: placeOf(room), key: 'gone', ref })
+  })
+
+  test('a thread is a conversation of its own, where that is wished', async (t) => {
+    const { bot, owner, room } = await meet(t, synapse, { threads: true })
+    const root = await owner.say(room, 'root')
+    const inThread = {
+      'm.relates_to': {
+        rel_type: 'm.thread',
+        event_id: root,
+        is_falling_back: true,
+        'm.in_reply_to': { event_id: root },
+      },
+    }
+    const id = await owner.say(room, 'in the thread', inThread)
+    const [main, threaded] = await bot.messages(2)
+    assert.ok(main !== undefined && threaded !== undefined)
+    assert.equal(main.place.thread, undefined)
+    assert.deepEqual(threaded.place, { ...main.place, key: `${main.place.key}:${root}`, thread: root })
+    const content = { msgtype: 'm.text', body: 'Which?', choices: 1 }
+    const ref = await bot.deliver({ type: 'post', place: threaded.place, content, key: 'q', notify: true })
+    const shown = await owner.waitForEvent(room, 'the answer', ({ event_id: one }) => one === ref)
+    assert.deepEqual(shown.content['m.relates_to'], {
+      rel_type: 'm.thread',
+      event_id: root,
+      is_falling_back: true,
+      'm.in_reply_to': { event_id: root },
+    })
+    await owner.react(room, ref, '1\uFE0F\u20E3')
+    await owner.edit(room, id, 'changed')
+    await owner.redact(room, id)
+    const all = await bot.taken(5)
+    assert.deepEqual(
+      all.slice(2).map(({ kind, place }) => [kind, place.thread]),
+      [
+        ['press', root],
+        ['edit', root],
+        ['redaction', root],
+      ],
+    )
+    await bot.transport.mark?.(threaded.place, id, 'seen')
   })
 
   test('a message in a thread answers nothing by itself', async (t) => {

@@ -1,4 +1,5 @@
 import { authorise, type Policy } from '../../core/authorise.ts'
+import type { Log } from '../../core/define.ts'
 import type { Inbound } from '../../core/message.ts'
 import type { Self } from './addressed.ts'
 import type { Authors } from './authors.ts'
@@ -6,15 +7,18 @@ import type { Chore } from './chores.ts'
 import { path, type MatrixClient } from './client.ts'
 import { understand } from './hear.ts'
 import { newsOf } from './news.ts'
-import { membershipOf, type Rooms } from './rooms.ts'
+import { membershipOf, type RoomFacts, type Rooms } from './rooms.ts'
 import * as wire from './wire.ts'
-import type { InvitedSection, JoinedSection, RoomEvent, SyncAnswer } from './wire.ts'
+import type { InvitedSection, JoinedSection, LeftSection, RoomEvent, SyncAnswer } from './wire.ts'
 
 export interface SyncDeps {
   readonly client: MatrixClient
   readonly self: Self
   readonly authors: Authors
   readonly policy: Policy
+  readonly log: Log
+  /** Is a thread a conversation of its own? */
+  readonly threads: boolean
   /** Changed by the reading: a draft that counts when the batch is stored. */
   readonly rooms: Rooms
 }
@@ -77,13 +81,24 @@ export async function readSync(
     rooms.change(room, { membership: 'invite', invitation: { by, heard: since !== undefined } })
     chores.push({ kind: 'answer-invitation', room, by })
   }
-  for (const room of Object.keys(answer.rooms.leave)) rooms.change(room, { membership: 'leave' })
+  for (const [room, section] of Object.entries(answer.rooms.leave)) leave(room, section, deps)
   for (const [room, section] of Object.entries(answer.rooms.join)) {
     const found = await readRoom(room, section, since, deps, signal)
     inbounds.push(...found.inbounds)
     chores.push(...found.chores)
   }
   return { inbounds, chores }
+}
+
+/** The bot is not there any more: put out, or gone by itself. */
+function leave(room: string, { state, timeline }: LeftSection, { rooms, self, log }: SyncDeps): void {
+  const own = [...(state?.events ?? []), ...(timeline?.events ?? [])].findLast(
+    (event) => event.type === 'm.room.member' && event.state_key === self.userId,
+  )
+  const { membership: before } = rooms.facts(room)
+  rooms.leave(room, own)
+  if (before !== 'join' || own === undefined || own.sender === self.userId) return
+  log.warn({ room, by: own.sender, how: membershipOf(own) }, 'the bot was put out of a room')
 }
 
 async function readRoom(
@@ -95,19 +110,31 @@ async function readRoom(
 ): Promise<Batch> {
   const { rooms, self, authors } = deps
   const before = rooms.facts(room)
-  const { events, names } = await newsOf(room, section, since, before, deps, signal)
   const states = [...(section.state?.events ?? []), ...(section.timeline?.events ?? [])]
   rooms.join(room, section, states, self.userId)
-  const hearing = { room, place: rooms.place(room), group: rooms.isGroup(room), self, authors, names }
+  const moved = followUpgrade(room, before, rooms)
+  const isNew = before.membership !== 'join'
+  const goesOn = isNew && rooms.isSuccessor(room)
+  const { events, names } = await newsOf(room, section, since, before, goesOn, deps, signal)
+  const placeOf = (thread: string | undefined) => rooms.place(room, deps.threads ? thread : undefined)
+  const hearing = { room, placeOf, group: rooms.isGroup(room), self, authors, names }
   const inbounds: Inbound[] = []
   for (const event of events) {
     const inbound = await understand(event, hearing, signal)
     if (inbound !== undefined) inbounds.push(inbound)
   }
-  const justJoined = since !== undefined && before.membership !== 'join'
+  const justJoined = since !== undefined && isNew
   const called = secretive(events, self)
   if (justJoined && before.invitation !== undefined) called.push(before.invitation.by)
-  return { inbounds, chores: tellEncrypted(room, called, deps) }
+  return { inbounds, chores: [...moved, ...tellEncrypted(room, called, deps)] }
+}
+
+/** The room says that it goes on elsewhere: the bot goes there, too. */
+function followUpgrade(room: string, before: RoomFacts, rooms: Rooms): readonly Chore[] {
+  const { tombstone } = rooms.facts(room)
+  if (tombstone === undefined || tombstone.to === before.tombstone?.to) return []
+  if (rooms.facts(tombstone.to).membership === 'join') return []
+  return [{ kind: 'follow-upgrade', room, ...tombstone }]
 }
 
 /** Who said something, or made the room so, that we cannot read. */

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Policy } from '../../core/authorise.ts'
 import type { TransportDeps } from '../../core/define.ts'
-import type { Place } from '../../core/message.ts'
+import type { Attachment, Place } from '../../core/message.ts'
 import {
   DeliveryError,
   FatalError,
@@ -16,6 +16,7 @@ import {
   type Transport,
   type TransportReport,
 } from '../../core/transport.ts'
+import { UserError } from '../../core/user-error.ts'
 import type { View } from '../../core/view.ts'
 import { backoffMs } from '../../lib/backoff.ts'
 import { AllowedRooms } from './allowed-rooms.ts'
@@ -26,6 +27,7 @@ import { CredentialsFile } from './credentials.ts'
 import { deliver } from './deliver.ts'
 import { perform } from './duties.ts'
 import { EarlierPosts, type LastLife } from './earlier.ts'
+import { fetchFile } from './files-in.ts'
 import { signIn } from './login.ts'
 import { rememberingRender } from './render.ts'
 import { Rooms } from './rooms.ts'
@@ -49,8 +51,11 @@ export class MatrixTransport implements Transport {
   readonly #allowedRooms: AllowedRooms
   readonly #chores: Chores
   readonly #earlier: EarlierPosts
-  readonly #render = rememberingRender()
+  readonly #render: ReturnType<typeof rememberingRender>
+  readonly #ownerRoom: AllowedRooms
   #rooms: Rooms
+  /** What a batch that is about to be stored tells of the rooms: it is judged by that. */
+  #draft: Rooms | undefined
   #session: Session | undefined
   #reported: TransportReport | undefined
   /** Since the homeserver last answered as it should. */
@@ -63,7 +68,13 @@ export class MatrixTransport implements Transport {
     this.#deps = deps
     this.#file = new CredentialsFile(join(deps.home, matrix.store_path), owner, deps.log)
     this.#allowedRooms = new AllowedRooms(matrix.allowed_rooms, deps.memory, deps.log)
+    this.#ownerRoom = new AllowedRooms(
+      matrix.owner_room === undefined ? [] : [matrix.owner_room],
+      deps.memory,
+      deps.log,
+    )
     this.#chores = new Chores(deps.memory, deps.log)
+    this.#render = rememberingRender(matrix)
     this.#earlier = new EarlierPosts()
     this.#rooms = Rooms.recall(deps.memory)
   }
@@ -72,10 +83,16 @@ export class MatrixTransport implements Transport {
     const { matrix, group_mention_only: mentionOnly } = this.#config
     return {
       users: matrix.allowed_users.length === 0 ? 'everyone' : new Set(matrix.allowed_users),
-      rooms: this.#allowedRooms.rooms,
+      rooms: this.#listedRooms(),
       privateChats: 'listed',
       mentionOnly,
     }
+  }
+
+  /** Those that are listed, and those in which they go on. */
+  #listedRooms(): Policy['rooms'] {
+    const { rooms } = this.#allowedRooms
+    return rooms === 'everywhere' ? rooms : (this.#draft ?? this.#rooms).withSuccessors(rooms)
   }
 
   async listen(intake: Intake, signal: AbortSignal): Promise<void> {
@@ -107,6 +124,7 @@ export class MatrixTransport implements Transport {
       signal,
     )
     await this.#allowedRooms.resolve(session.client, signal)
+    await this.#ownerRoom.resolve(session.client, signal)
     this.#earlier.begin(session.device, this.#lastLife())
     return session
   }
@@ -183,8 +201,11 @@ export class MatrixTransport implements Transport {
       throw error
     })
     const rooms = this.#rooms.draft()
-    const deps = { client, self, authors, policy: this.policy, rooms }
+    this.#draft = undefined
+    const { threads } = this.#config.matrix
+    const deps = { client, self, authors, policy: this.policy, rooms, log: this.#deps.log, threads }
     const { inbounds, chores } = await readSync(answer, since, deps, signal)
+    this.#draft = rooms
     await intake.take(inbounds, {
       ...rooms.changes,
       ...this.#chores.pairs(chores),
@@ -196,6 +217,7 @@ export class MatrixTransport implements Transport {
       }),
     })
     this.#rooms = rooms
+    this.#draft = undefined
     if (chores.length > 0) this.#chores.add(chores)
   }
 
@@ -252,14 +274,16 @@ export class MatrixTransport implements Transport {
   async deliver(operation: Operation, signal: AbortSignal): Promise<MessageRef> {
     const session = this.#session
     if (session === undefined) throw new DeliveryError('unreachable', 'not signed in to the homeserver')
-    const { memory } = this.#deps
+    const { memory, log } = this.#deps
     const deps = {
       voice: session,
       self: session.self.userId,
+      rooms: this.#rooms,
       earlier: this.#earlier,
+      files: session.files,
       memory,
+      log,
       chores: this.#chores,
-      isGroup: (room: string) => this.#rooms.isGroup(room),
     }
     try {
       return await deliver(operation, deps, signal)
@@ -276,15 +300,36 @@ export class MatrixTransport implements Transport {
     return 2_000 * Math.max(1, streams)
   }
 
+  async fetch(attachment: Attachment, _place: Place, signal: AbortSignal): Promise<Attachment> {
+    const session = this.#session
+    if (session === undefined) throw new UserError('The homeserver cannot be reached right now.')
+    const folder = join(this.#deps.home, 'workspace', 'matrix_files')
+    const maxBytes = this.#config.matrix.max_file_mb * 1024 * 1024
+    return fetchFile(attachment, { client: session.client, folder, maxBytes }, signal)
+  }
+
+  /** The room that is configured for it, or the direct chat with the first who may talk to the bot. */
+  ownerPlace(): Place | undefined {
+    const { owner_room: wanted, allowed_users: users } = this.#config.matrix
+    const rooms = this.#rooms
+    if (wanted !== undefined) {
+      const [room] = this.#ownerRoom.rooms
+      return room !== undefined && rooms.facts(room).membership === 'join' ? rooms.place(room) : undefined
+    }
+    const direct = users.map((user) => rooms.directWith(user)).find((room) => room !== undefined)
+    return direct === undefined ? undefined : rooms.place(direct)
+  }
+
   async typing({ chat }: Place, on: boolean): Promise<void> {
     const self = this.#session?.self.userId ?? ''
     const body = on ? { typing: true, timeout: 30_000 } : { typing: false }
     await this.#courtesy({ method: 'PUT', path: path`/rooms/${chat}/typing/${self}`, body })
   }
 
-  async mark({ chat }: Place, messageId: string, mark: Mark): Promise<void> {
+  async mark({ chat, thread }: Place, messageId: string, mark: Mark): Promise<void> {
     if (mark !== 'seen') return
-    await this.#courtesy({ method: 'POST', path: path`/rooms/${chat}/receipt/m.read/${messageId}`, body: {} })
+    const body = this.#config.matrix.threads ? { thread_id: thread ?? 'main' } : {}
+    await this.#courtesy({ method: 'POST', path: path`/rooms/${chat}/receipt/m.read/${messageId}`, body })
   }
 
   /** Something that nobody misses when it fails. */

@@ -21,6 +21,10 @@ export const profile = z.object({ displayname: z.string().optional().catch(undef
 
 export const sentEvent = z.object({ event_id: z.string() })
 
+export const mediaLimits = z.object({ 'm.upload.size': z.number().optional().catch(undefined) })
+
+export const uploadedFile = z.object({ content_uri: z.string() })
+
 export const joinedRoom = z.object({ room_id: z.string() })
 
 export const resolvedAlias = z.object({ room_id: z.string() })
@@ -72,6 +76,7 @@ const joinedSection = z.object({
     .object({
       'm.joined_member_count': z.number().optional(),
       'm.invited_member_count': z.number().optional(),
+      'm.heroes': texts.optional().catch(undefined),
     })
     .optional()
     .catch(undefined),
@@ -85,6 +90,16 @@ const invitedSection = z.object({
 
 export type InvitedSection = z.infer<typeof invitedSection>
 
+/** What of it is not as it should be tells nothing: that the bot has left is told by its being there. */
+const leftSection = z
+  .object({
+    state: z.object({ events }).optional().catch(undefined),
+    timeline: z.object({ events }).optional().catch(undefined),
+  })
+  .catch({})
+
+export type LeftSection = z.infer<typeof leftSection>
+
 export const syncAnswer = z.object({
   next_batch: z.string(),
   account_data: z.object({ events: strippedEvents }).optional(),
@@ -92,7 +107,7 @@ export const syncAnswer = z.object({
     .object({
       join: z.record(z.string(), joinedSection).default({}),
       invite: z.record(z.string(), invitedSection).default({}),
-      leave: z.record(z.string(), z.unknown()).default({}),
+      leave: z.record(z.string(), leftSection).default({}),
     })
     .default({ join: {}, invite: {}, leave: {} }),
 })
@@ -108,7 +123,7 @@ export const messagesPage = z.object({
 export const singleEvent = z.object({ sender: z.string(), content: z.record(z.string(), z.unknown()) })
 
 /** What is no event id at all must not become part of a call's path. */
-const eventId = z.string().startsWith('$')
+export const eventId = z.string().startsWith('$')
 
 const relation = z.object({
   rel_type: z.string().optional().catch(undefined),
@@ -120,10 +135,21 @@ const relation = z.object({
 
 export type Relation = z.infer<typeof relation>
 
+const fileInfo = z.object({
+  mimetype: z.string().optional().catch(undefined),
+  size: z.number().nonnegative().optional().catch(undefined),
+})
+
 const words = z.object({
   msgtype: z.string(),
   body: z.string(),
   formatted_body: z.string().optional().catch(undefined),
+  /** Of a file; then the body is its caption, if it says anything else. */
+  filename: z.string().optional().catch(undefined),
+  url: z.string().optional().catch(undefined),
+  file: z.record(z.string(), z.unknown()).optional().catch(undefined),
+  info: fileInfo.optional().catch(undefined),
+  'org.matrix.msc3245.voice': z.unknown().optional(),
   'm.mentions': z.object({ user_ids: texts }).optional().catch(undefined),
 })
 
@@ -135,7 +161,14 @@ export const messageContent = words.extend({
   'm.new_content': words.optional().catch(undefined),
 })
 
+/** Of `m.sticker`. */
+export const stickerContent = words.omit({ msgtype: true })
+
 export const related = z.object({ 'm.relates_to': relation })
+
+export const created = z.object({
+  predecessor: z.object({ room_id: z.string() }).optional().catch(undefined),
+})
 
 export const membership = z.object({
   membership: z.string(),
