@@ -97,6 +97,12 @@ export const config = z.object({
 
 export type MatrixConfig = z.infer<typeof config>
 
+/** What a log-in is made with. */
+export type LogInConfig = Pick<
+  MatrixConfig['matrix'],
+  'homeserver' | 'user_id' | 'password' | 'access_token' | 'device_id'
+>
+
 /** Not undefined, and not the empty string that stands for it in older files. */
 export function filled(text: string | undefined): text is string {
   return text !== undefined && text !== ''

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../core/define.ts'
 import { FatalError } from '../../core/transport.ts'
 import { MatrixClient, MatrixError, path } from './client.ts'
-import { filled, type MatrixConfig } from './config.ts'
+import { filled, type LogInConfig } from './config.ts'
 import type { Credentials, CredentialsFile } from './credentials.ts'
 import { findHomeserver } from './discovery.ts'
 import * as wire from './wire.ts'
@@ -17,7 +17,7 @@ export interface SignedIn {
 }
 
 export interface SignInDeps {
-  readonly matrix: MatrixConfig['matrix']
+  readonly matrix: LogInConfig
   readonly file: Pick<CredentialsFile, 'read' | 'write'>
   readonly log: Log
   /** Tells a person that we wait because the homeserver asked us to. */
@@ -75,11 +75,7 @@ export async function signIn(deps: SignInDeps, signal: AbortSignal): Promise<Sig
   return logIn(deps, base, dead, signal)
 }
 
-export function configuredToken({
-  user_id,
-  device_id,
-  access_token,
-}: MatrixConfig['matrix']): Credentials | undefined {
+export function configuredToken({ user_id, device_id, access_token }: LogInConfig): Credentials | undefined {
   if (!filled(device_id) || !filled(access_token)) return undefined
   return { userId: user_id, deviceId: device_id, accessToken: access_token }
 }

@@ -6,7 +6,7 @@ import { FatalError } from '../../core/transport.ts'
 import { UserError } from '../../core/user-error.ts'
 import { listenForBrowser, tokenIn } from './browser-login.ts'
 import { MatrixClient, MatrixError, NoAnswer, path } from './client.ts'
-import { config, filled, isLoopback, type MatrixConfig } from './config.ts'
+import { config, filled, isLoopback } from './config.ts'
 import { CredentialsFile, type Credentials } from './credentials.ts'
 import { findHomeserver } from './discovery.ts'
 import { flowsOf, signIn, tryToken } from './login.ts'
@@ -145,7 +145,7 @@ function withPassword(interview: Interview, base: string, userId: string, log: L
       if (password === '') throw new UserError('A password is needed.')
       let credentials: Credentials | undefined
       const deps = {
-        matrix: settings(base, userId, password),
+        matrix: { homeserver: base, user_id: userId, password },
         log,
         resting() {},
         file: {
@@ -243,17 +243,6 @@ async function logOut(base: string, { accessToken }: Credentials): Promise<void>
   } catch (error) {
     // A device more in the account's list does no harm.
     if (!(error instanceof NoAnswer || error instanceof MatrixError)) throw error
-  }
-}
-
-function settings(homeserver: string, userId: string, password: string): MatrixConfig['matrix'] {
-  return {
-    homeserver,
-    user_id: userId,
-    password,
-    allowed_rooms: [],
-    allowed_users: [],
-    store_path: usualStore,
   }
 }
 
