@@ -11,6 +11,8 @@ import type { Log } from '../../core/define.ts'
 import type { Inbound, Message } from '../../core/message.ts'
 import type { Operation, Transport, TransportReport } from '../../core/transport.ts'
 import definition from './index.ts'
+import { usualTempo, type Tempo } from './pulse.ts'
+import { MatrixTransport } from './transport.ts'
 
 interface LogLine {
   readonly level: string
@@ -24,6 +26,8 @@ export class TestBot {
   readonly store = new InMemoryStore()
   readonly reports: TransportReport[] = []
   readonly log: LogLine[] = []
+  /** How soon the bot finds out that it hears nothing. */
+  tempo: Tempo = usualTempo
   #file: Readonly<Record<string, unknown>>
   #running: { transport: Transport; end: AbortController; listening: Promise<void> } | undefined
 
@@ -91,7 +95,7 @@ export class TestBot {
       report: (report: TransportReport) => void this.reports.push(report),
       heard() {},
     }
-    const transport = await definition.open(definition.config.parse(this.#file), deps)
+    const transport = new MatrixTransport(definition.config.parse(this.#file), deps, this.tempo)
     const end = new AbortController()
     const listening = transport.listen(this.store.intake(end.signal), end.signal)
     // Whoever waits for it sees the failure; nobody has to.

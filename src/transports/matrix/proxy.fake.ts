@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export type Mishap = 'rate-limited' | 'refused-connection' | 'lost-answer'
 
@@ -11,6 +12,10 @@ export class MishapProxy {
   })
   readonly #target: string
   #next: Mishap | undefined
+  /** What becomes of `/sync`: it brings nothing, or never ends. */
+  deaf: 'empty' | 'stuck' | undefined
+  /** How many syncs were never answered. */
+  stuck = 0
 
   private constructor(target: string) {
     this.#target = target
@@ -42,6 +47,9 @@ export class MishapProxy {
   async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const mishap = this.#mishapFor(request)
     const body = await buffer(request)
+    if (this.deaf !== undefined && request.url?.includes('/v3/sync?') === true) {
+      return this.#bringNothing(request, response)
+    }
     if (mishap === 'refused-connection') return void request.socket.destroy()
     if (mishap === 'rate-limited') {
       response.writeHead(429, { 'content-type': 'application/json' })
@@ -61,6 +69,17 @@ export class MishapProxy {
     if (mishap === 'lost-answer') return void request.socket.destroy()
     response.writeHead(answer.status, { 'content-type': 'application/json' })
     response.end(text)
+  }
+
+  /** As a homeserver does whose streams have come to a halt; what it held back comes when it goes on. */
+  async #bringNothing({ url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.deaf === 'stuck') {
+      this.stuck += 1
+      return
+    }
+    await sleep(50)
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ next_batch: new URL(url, this.#target).searchParams.get('since') ?? '' }))
   }
 
   #mishapFor({ method, url = '' }: IncomingMessage): Mishap | undefined {

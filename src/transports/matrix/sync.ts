@@ -7,6 +7,7 @@ import type { Chore } from './chores.ts'
 import { path, type MatrixClient } from './client.ts'
 import { understand } from './hear.ts'
 import { newsOf } from './news.ts'
+import { pulseType } from './pulse.ts'
 import { membershipOf, type RoomFacts, type Rooms } from './rooms.ts'
 import * as wire from './wire.ts'
 import type { InvitedSection, JoinedSection, LeftSection, RoomEvent, SyncAnswer } from './wire.ts'
@@ -31,7 +32,7 @@ export interface Batch {
 
 const filter = {
   presence: { types: [] },
-  account_data: { types: ['m.direct'] },
+  account_data: { types: ['m.direct', pulseType] },
   room: {
     account_data: { types: [] },
     ephemeral: { types: [] },

@@ -29,6 +29,7 @@ import { perform } from './duties.ts'
 import { EarlierPosts, type LastLife } from './earlier.ts'
 import { fetchFile } from './files-in.ts'
 import { signIn } from './login.ts'
+import { Pulse, usualTempo, type Tempo } from './pulse.ts'
 import { rememberingRender } from './render.ts'
 import { Rooms } from './rooms.ts'
 import { Session } from './session.ts'
@@ -51,6 +52,9 @@ export class MatrixTransport implements Transport {
   readonly #allowedRooms: AllowedRooms
   readonly #chores: Chores
   readonly #earlier: EarlierPosts
+  readonly #pulse: Pulse
+  /** Ends the sync that is under way, so that another one begins. */
+  #round = new AbortController()
   readonly #render: ReturnType<typeof rememberingRender>
   readonly #ownerRoom: AllowedRooms
   #rooms: Rooms
@@ -61,7 +65,7 @@ export class MatrixTransport implements Transport {
   /** Since the homeserver last answered as it should. */
   #failures = 0
 
-  constructor(config: MatrixConfig, deps: TransportDeps) {
+  constructor(config: MatrixConfig, deps: TransportDeps, tempo: Tempo = usualTempo) {
     const { matrix } = config
     const owner = { homeserver: matrix.homeserver, userId: matrix.user_id }
     this.#config = config
@@ -76,6 +80,7 @@ export class MatrixTransport implements Transport {
     this.#chores = new Chores(deps.memory, deps.log)
     this.#render = rememberingRender(matrix)
     this.#earlier = new EarlierPosts()
+    this.#pulse = new Pulse(tempo)
     this.#rooms = Rooms.recall(deps.memory)
   }
 
@@ -132,7 +137,9 @@ export class MatrixTransport implements Transport {
   /** Hears until the log-in ends; then it throws the refusal. Meanwhile it does what is to be done. */
   async #stay(session: Session, intake: Intake, signal: AbortSignal): Promise<void> {
     const leaving = new AbortController()
-    const duties = this.#doDuties(session, AbortSignal.any([signal, leaving.signal]))
+    const staying = AbortSignal.any([signal, leaving.signal])
+    const duties = this.#doDuties(session, staying)
+    const pulse = this.#pulse.run(session.client, session.self.userId, () => this.#listenAnew(), staying)
     try {
       await this.#hear(session, intake, AbortSignal.any([signal, session.ended]))
     } catch (error) {
@@ -143,7 +150,7 @@ export class MatrixTransport implements Transport {
       throw error
     } finally {
       leaving.abort()
-      await duties
+      await Promise.all([duties, pulse])
     }
   }
 
@@ -166,11 +173,13 @@ export class MatrixTransport implements Transport {
     let waitMs = 0
     for (;;) {
       try {
-        await this.#syncOnce(session, intake, waitMs, signal)
+        await this.#syncOnce(session, intake, waitMs, AbortSignal.any([signal, this.#round.signal]))
         this.#failures = 0
         session.fresh = false
-        this.#deps.heard()
-        this.#report('connected', this.#unresolved())
+        if (this.#pulse.missed < 2) {
+          this.#deps.heard()
+          this.#report('connected', this.#unresolved())
+        }
         waitMs = longPollMs
         if (Date.now() - resolvedAt > aDay) {
           resolvedAt = Date.now()
@@ -178,12 +187,25 @@ export class MatrixTransport implements Transport {
         }
       } catch (error) {
         signal.throwIfAborted()
+        if (this.#round.signal.aborted) {
+          this.#round = new AbortController()
+          waitMs = 0
+          continue
+        }
         if (error instanceof MatrixError && error.deadToken) throw error
         await this.#rest(error, signal)
         signal.throwIfAborted()
         waitMs = 0
       }
     }
+  }
+
+  /** Nothing comes through to the bot: another connection often helps, and if it does not, a person has to. */
+  #listenAnew(): void {
+    const { missed } = this.#pulse
+    this.#deps.log.warn({ missed }, 'what the bot wrote to itself did not come back: listening anew')
+    if (missed > 1) this.#report('failed', deaf)
+    this.#round.abort()
   }
 
   async #syncOnce(session: Session, intake: Intake, waitMs: number, signal: AbortSignal): Promise<void> {
@@ -200,6 +222,7 @@ export class MatrixTransport implements Transport {
       }
       throw error
     })
+    this.#pulse.feel(answer)
     const rooms = this.#rooms.draft()
     this.#draft = undefined
     const { threads } = this.#config.matrix
@@ -346,6 +369,9 @@ export class MatrixTransport implements Transport {
     }
   }
 }
+
+const deaf =
+  'The homeserver answers, but brings nothing: what the bot wrote to itself did not come back. Look at the log of the homeserver (its sync workers), or restart it. ductor keeps trying.'
 
 const sinceSchema = z.object({
   user: z.string(),
