@@ -39,6 +39,8 @@ export interface AcpAgent extends Named {
   readonly patience: Patience
   /** Bytes; a longer line is left out. */
   readonly lineLimit?: number
+  /** The exit code by which it says that nobody is signed in. */
+  readonly signedOutCode?: number
   /** It tells the history of a loaded session after it has answered, and ends with its list of commands. */
   readonly replaysLate?: boolean
   /** Milliseconds to wait before this session may be loaded without harm. */

@@ -123,11 +123,10 @@ export class AcpHost {
     const { command, name, patience, lineLimit } = this.agent
     const [program, ...args] = command
     const started = await AcpProcess.start(
-      name,
+      this.agent,
       { program, args, env: this.#deps.env, cwd, ...(lineLimit === undefined ? {} : { lineLimit }) },
       this.#listener(),
       { log: this.#deps.log, ledger: this.ledger },
-      patience,
     )
     if (!started.ok) {
       this.#started = undefined

@@ -81,7 +81,13 @@ async function* resume(
     const lost = answer.refusal.how === 'error' && !isSignedOut(answer.refusal)
     return lost ? 'lost' : refused(host, answer.refusal)
   }
-  session.opened(readOpened(answer.result))
+  const told = readOpened(answer.result)
+  // It began another one, without a word.
+  if (told.sessionId !== undefined && told.sessionId !== sessionId) {
+    host.forget(sessionId)
+    return 'lost'
+  }
+  session.opened(told)
   await agent.afterLoad?.(sessionId)
   if (!abilities.resume && agent.replaysLate === true) await session.replayed()
   return { session }

@@ -1,5 +1,6 @@
 import type { AnyMessage, ClientConnection } from '@agentclientprotocol/sdk'
 import type { Log } from '../core/define.ts'
+import type { AcpAgent } from './acp-agent.ts'
 import { exitSentence, type Refusal } from './acp-failure.ts'
 import {
   protocolVersion,
@@ -51,14 +52,14 @@ export class AcpProcess {
     this.abilities = abilities
   }
 
-  /** `name` is for sentences. Gives up after `startMs`. */
   static async start(
-    name: string,
+    agent: AcpAgent,
     command: CliCommand,
     listener: Listener,
     { log, ledger }: { readonly log: Log; readonly ledger: ProcessLedger },
-    { startMs, killMs }: { readonly startMs: number; readonly killMs: number },
   ): Promise<Started> {
+    const { name, signIn, signedOutCode } = agent
+    const { startMs, killMs } = agent.patience
     const cli = await CliProcess.start(command, ledger)
     const connection = await connect(cli, listener, log)
     const answer = await Promise.race([
@@ -79,7 +80,10 @@ export class AcpProcess {
       return await failed(`${name} did not answer within ${Math.round(startMs / 1000)} seconds.`, false)
     if (!answer.ok && answer.refusal.how === 'ended') {
       await cli.kill(killMs)
-      return await failed(exitSentence(name, await cli.exit, cli.stderr), false)
+      const exit = await cli.exit
+      if (signedOutCode !== undefined && exit.how === 'exited' && exit.code === signedOutCode)
+        return await failed(`${name} is not signed in. ${signIn}`, true)
+      return await failed(exitSentence(name, exit, cli.stderr), false)
     }
     if (!answer.ok) return await failed(`${name} refused to begin: ${said(answer.refusal)}`, true)
     const abilities = readAbilities(answer.result)

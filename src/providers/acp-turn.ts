@@ -53,6 +53,8 @@ export class AcpTurn {
   #cause: Cause | undefined
   #stopping: Promise<void> | undefined
   #silence: NodeJS.Timeout | undefined
+  /** What the turn was ended for, where it was silent. */
+  #silent = ''
   #ending: Ended | undefined
 
   constructor(turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>, setting: Setting) {
@@ -223,13 +225,10 @@ export class AcpTurn {
   }
 
   #cancelled(): Pick<Ended, 'stop' | 'error'> {
-    const { name, patience } = this.#setting.agent
+    const { name } = this.#setting.agent
     switch (this.#cause) {
-      case 'silent': {
-        const ms = this.#decoder.busyWithTool ? patience.toolSilenceMs : patience.silenceMs
-        const error = `${name} said nothing for ${duration(ms)}, so the turn was ended. Its model may be out of reach or at its limit. Send it again later.`
-        return { stop: 'failed', error }
-      }
+      case 'silent':
+        return { stop: 'failed', error: this.#silent }
       case 'endless':
         return { stop: 'limit', error: `${name} wrote without end and was stopped. Ask for less at a time.` }
       case 'stopped':
@@ -264,8 +263,14 @@ export class AcpTurn {
     const { name, patience } = this.#setting.agent
     const busy = this.#decoder.busyWithTool
     const limit = busy ? patience.toolSilenceMs : patience.silenceMs
+    const why = busy
+      ? `A tool of ${name} ran for ${duration(limit)} without a word, so the turn was ended.`
+      : `${name} said nothing for ${duration(limit)}, so the turn was ended. Its model may be out of reach or at its limit. Send it again later.`
     const end = (after: number) => {
-      this.#silence = setTimeout(() => void this.stop('silent'), after).unref()
+      this.#silence = setTimeout(() => {
+        this.#silent = why
+        void this.stop('silent')
+      }, after).unref()
     }
     if (busy || patience.noticeMs >= limit) return end(limit)
     this.#silence = setTimeout(() => {
@@ -304,5 +309,6 @@ function tokens(told: ReturnType<typeof readPrompted>): Usage {
 
 function duration(ms: number): string {
   const seconds = Math.round(ms / 1000)
+  if (seconds === 1) return 'a second'
   return seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`
 }

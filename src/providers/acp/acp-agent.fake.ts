@@ -195,6 +195,11 @@ async function perform(
       process.stdout.write(Buffer.from(rest, 'base64'))
       await sleep(50)
       break
+    case 'endless-line':
+      for (let mb = 0; mb < Number(rest); mb += 1)
+        if (!process.stdout.write('x'.repeat(1e6))) await once(process.stdout, 'drain')
+      process.stdout.write('\n')
+      break
     case 'endless':
       while (!cancelled.signal.aborted) await say(client, id, 'x'.repeat(256 * 1024))
       break

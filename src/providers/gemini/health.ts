@@ -35,22 +35,24 @@ export async function health(
   return {
     installed: true,
     ...(version === undefined ? {} : { version }),
-    signedIn,
-    ...(signedIn ? {} : { mend: signIn }),
+    ...(signedIn === undefined ? {} : { signedIn }),
+    ...(signedIn === false ? { mend: signIn } : {}),
   }
 }
 
 export const signIn =
   'Run `gemini` on this machine and sign in, or choose an API key there and set GEMINI_API_KEY in the `.env` of the home folder.'
 
-async function isSignedIn(root: string, env: Readonly<Record<string, string>>): Promise<boolean> {
+/** Undefined where it cannot be known without a start. */
+async function isSignedIn(root: string, env: Readonly<Record<string, string>>): Promise<boolean | undefined> {
   const text = await readFile(join(root, 'settings.json'), 'utf8').catch(() => '{}')
   const keyed = Boolean(env['GEMINI_API_KEY']) || existsSync(join(root, 'gemini-credentials.json'))
   switch (selectedType(text)) {
     case 'gemini-api-key':
       return keyed
     case 'oauth-personal':
-      return existsSync(join(root, 'oauth_creds.json'))
+      // It may also be in the keychain of the system, where we do not look.
+      return existsSync(join(root, 'oauth_creds.json')) || undefined
     case undefined:
       return Boolean(env['GOOGLE_GEMINI_BASE_URL'])
     default:

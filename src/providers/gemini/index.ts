@@ -41,6 +41,7 @@ export default defineProvider({
         ...named,
         ...kept,
         command: [program, ...first, '--acp'],
+        signedOutCode: 41,
         replaysLate: true,
         loadsIn: (sessionId) => files.loadsIn(sessionId),
         afterLoad: (sessionId) => files.removeHusks(sessionId),

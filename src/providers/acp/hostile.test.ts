@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { endOf, textOf } from '../../../tests/contracts/provider.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
+import type { Provider, Turn, TurnEvent } from '../../core/provider.ts'
+import { stillRunning, treeOf } from '../kill-tree.ts'
+import { fakeStage } from './fake-stage.fake.ts'
+
+const never = new AbortController().signal
+const base64 = (text: string | Buffer) => Buffer.from(text).toString('base64')
+const notices = (events: readonly TurnEvent[]) =>
+  events.flatMap((event) => (event.type === 'notice' ? [event.message] : []))
+
+test('an agent that ends without an answer fails the turn, and the next one works', async () => {
+  await after('crash 0', (events) => {
+    assert.match(endOf(events).error ?? '', /fake ended with exit code 0 before its answer was complete/)
+  })
+})
+
+test('what an agent that crashed said on stderr is in the failure', async () => {
+  await after('crash 3', (events) => {
+    assert.match(endOf(events).error ?? '', /exit code 3 .* It said: the fake agent was asked to crash/)
+  })
+})
+
+test('of two answers to one prompt the first ends the turn', async () => {
+  const answer = '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}\n'
+  await after(`raw ${base64(answer + answer)}`, (events) => {
+    assert.equal(events.filter(({ type }) => type === 'turn.ended').length, 1)
+    assert.equal(endOf(events).stop, 'end_turn')
+  })
+})
+
+test('a line that is no UTF-8 or no JSON is left out, with one notice', async () => {
+  await after(`raw ${base64(Buffer.from([0xff, 0xfe, 10, 0x7b, 10]))}`, (events) => {
+    assert.deepEqual(notices(events), ['fake wrote a line that made no sense; it was left out.'])
+    assert.equal(endOf(events).stop, 'end_turn')
+  })
+})
+
+test('a line over the limit is left out with a notice', async () => {
+  await after(
+    'endless-line 50',
+    (events) => {
+      assert.deepEqual(notices(events), ['fake wrote a line of 50 MB; it was left out.'])
+      assert.equal(endOf(events).stop, 'end_turn')
+    },
+    { lineLimit: 1e6 },
+  )
+})
+
+test('output without end is stopped, and memory stays bounded', async () => {
+  const before = process.memoryUsage().rss
+  await after('endless', (events) => {
+    assert.equal(endOf(events).stop, 'limit')
+    assert.match(endOf(events).error ?? '', /wrote without end/)
+    assert.ok(process.memoryUsage().rss - before < 400e6, 'more than 400 MB')
+  })
+})
+
+test('a message that is told again after a broken stream is shown once', async () => {
+  await after('retell one two three four', (events) => {
+    assert.equal(textOf(events), 'one two three four')
+  })
+})
+
+test('silence is told to the chat, and then ends the turn', async () => {
+  await after(
+    'silent',
+    (events) => {
+      assert.match(notices(events).join(), /fake has said nothing for 0 seconds/)
+      assert.equal(endOf(events).stop, 'failed')
+      assert.match(endOf(events).error ?? '', /fake said nothing for \d+ seconds, so the turn was ended/)
+    },
+    { patience: { noticeMs: 50, silenceMs: 200 } },
+  )
+})
+
+test('silence in the middle of a tool has a longer limit, and the tool ends with the turn', async () => {
+  await using stage = await fakeStage({ patience: { noticeMs: 50, silenceMs: 100, toolSilenceMs: 1500 } })
+  const provider = stage.open()
+  const turn = stage.turn('a', `tool touch ${stage.path('runs')}; sleep 600`)
+  const events = await allowing(provider, turn)
+  assert.deepEqual(notices(events), [])
+  assert.equal(endOf(events).stop, 'failed')
+  assert.match(endOf(events).error ?? '', /A tool of fake ran for 2 seconds without a word/)
+  assert.equal(existsSync(stage.path('runs')), true)
+  assert.equal((await stage.processes()).length, 1)
+})
+
+test('an agent that does not confirm a cancel is ended, and the next turn works', async () => {
+  await using stage = await fakeStage({ patience: { cancelMs: 100, killMs: 200 } })
+  const provider = stage.open()
+  const abort = new AbortController()
+  const events: TurnEvent[] = []
+  for await (const event of provider.run(stage.turn('a', 'deaf'), abort.signal)) {
+    events.push(event)
+    if (event.type === 'text') abort.abort()
+  }
+  assert.equal(endOf(events).stop, 'cancelled')
+  assert.deepEqual(await stage.processes(), [])
+  assert.equal(textOf(await all(provider, stage.turn('a', 'say back'))), 'back')
+})
+
+test('the other turns of a process that had to be ended are told why', async () => {
+  await using stage = await fakeStage({ patience: { cancelMs: 100, killMs: 200 } })
+  const provider = stage.open()
+  const abort = new AbortController()
+  const other = all(provider, stage.turn('b', 'slow 10000'))
+  for await (const event of provider.run(stage.turn('a', 'deaf'), abort.signal))
+    if (event.type === 'text') abort.abort()
+  const end = endOf(await other)
+  assert.equal(end.stop, 'failed')
+  assert.match(end.error ?? '', /fake did not stop when it was told to, and was ended/)
+})
+
+test('a tool that lives on after its turn was stopped is ended', async () => {
+  await using stage = await fakeStage({ without: ['kill'], patience: { killMs: 300 } })
+  const provider = stage.open()
+  await stopInTool(stage, provider)
+  assert.equal((await stage.processes()).length, 1)
+})
+
+test('a stopped turn ends its own tools, and not those of another turn', async () => {
+  await using stage = await fakeStage({ without: ['kill'], patience: { killMs: 300 } })
+  const provider = stage.open()
+  const abort = new AbortController()
+  const other = allowing(
+    provider,
+    stage.turn('b', `tool touch ${stage.path('other')}; sleep 601`),
+    abort.signal,
+  )
+  await eventually(() => existsSync(stage.path('other')), 'the tool of the other turn')
+  const before = await treeOf(process.pid)
+  await stopInTool(stage, provider)
+  assert.equal((await stillRunning(before)).length, before.length)
+  abort.abort()
+  assert.equal(endOf(await other).stop, 'cancelled')
+})
+
+test('a session that the agent has lost begins anew, with a notice', async () => {
+  await using stage = await fakeStage()
+  const provider = stage.open()
+  const events = await all(provider, stage.turn('a', 'history', { resume: 'gone' }))
+  assert.match(notices(events).join(), /no longer has the earlier conversation/)
+  assert.equal(textOf(events), 'prompts: 1')
+})
+
+test('a program that is not there is named', async () => {
+  await using stage = await fakeStage({ command: ['/nowhere/agent'] })
+  const events = await all(stage.open(), stage.turn('a', 'say hello'))
+  assert.match(endOf(events).error ?? '', /\/nowhere\/agent was not found/)
+})
+
+test('arguments that are too large are told', async () => {
+  await using stage = await fakeStage({ command: [process.execPath, 'x'.repeat(4e6)] })
+  const events = await all(stage.open(), stage.turn('a', 'say hello'))
+  assert.match(endOf(events).error ?? '', /arguments or an environment that are too large/)
+})
+
+test('a folder that is not there is named', async () => {
+  await using stage = await fakeStage()
+  const events = await all(stage.open(), stage.turn('a', 'say hello', { cwd: '/nowhere/at/all' }))
+  assert.match(endOf(events).error ?? '', /The folder \/nowhere\/at\/all does not exist/)
+})
+
+for (const [what, program, words] of [
+  ['never answers', 'setInterval(() => {}, 1e6)', /did not answer within 1 seconds/],
+  ['ends at once', 'process.exit(7)', /ended with exit code 7/],
+  [
+    'speaks another version',
+    `process.stdin.once('data', () => console.log('{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":2}}')); setInterval(() => {}, 1e6)`,
+    /speaks another version/,
+  ],
+] as const)
+  test(`an agent that ${what} when it starts fails the turn`, async () => {
+    await using stage = await fakeStage()
+    const file = join(stage.home, 'program.mjs')
+    await writeFile(file, program)
+    const provider = stage.open({
+      command: [process.execPath, file],
+      patience: { startMs: 1000, killMs: 200 },
+    })
+    const events = await all(provider, stage.turn('a', 'say hello'))
+    assert.match(endOf(events).error ?? '', words)
+    assert.deepEqual(await stage.processes(), [])
+  })
+
+/** One turn, what is to be seen of it, and another turn in the same conversation, which works. */
+async function after(
+  prompt: string,
+  see: (events: readonly TurnEvent[]) => void,
+  wanted: Parameters<typeof fakeStage>[0] = {},
+): Promise<void> {
+  await using stage = await fakeStage(wanted)
+  const provider = stage.open()
+  const events = await all(provider, stage.turn('a', prompt))
+  see(events)
+  const session = events.find((event) => event.type === 'session.started')
+  const resume = session === undefined ? {} : { resume: session.sessionId }
+  assert.equal(textOf(await all(provider, stage.turn('a', 'say back', resume))), 'back')
+}
+
+async function stopInTool(stage: Awaited<ReturnType<typeof fakeStage>>, provider: Provider): Promise<void> {
+  const abort = new AbortController()
+  const turn = stage.turn('a', `tool touch ${stage.path('runs')}; sleep 600`)
+  const seen = eventually(() => existsSync(stage.path('runs')), 'the tool').then(() => abort.abort())
+  const events = await allowing(provider, turn, abort.signal)
+  await seen
+  assert.equal(endOf(events).stop, 'cancelled')
+}
+
+function all(provider: Provider, turn: Turn): Promise<readonly TurnEvent[]> {
+  return Array.fromAsync(provider.run(turn, never))
+}
+
+async function allowing(provider: Provider, turn: Turn, signal = never): Promise<readonly TurnEvent[]> {
+  const events: TurnEvent[] = []
+  for await (const event of provider.run(turn, signal)) {
+    events.push(event)
+    if (event.type === 'permission.requested') provider.answer?.(turn.id, event.id, { allow: true })
+  }
+  return events
+}
