@@ -3,6 +3,7 @@ export class Channel<T> {
   readonly #waiting: T[] = []
   #ended = false
   #wake: (() => void) | undefined
+  #taken: (() => void) | undefined
 
   put(item: T): void {
     if (this.#ended) return
@@ -13,11 +14,22 @@ export class Channel<T> {
   end(): void {
     this.#ended = true
     this.#wake?.()
+    this.#taken?.()
+  }
+
+  /** Resolves when at most `most` items wait to be read, or nothing more can be put: for a writer that can wait. */
+  async room(most: number): Promise<void> {
+    while (this.#waiting.length > most && !this.#ended)
+      await new Promise<void>((resolve) => {
+        this.#taken = resolve
+      })
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T> {
     for (;;) {
-      yield* this.#waiting.splice(0)
+      const taken = this.#waiting.splice(0)
+      this.#taken?.()
+      yield* taken
       if (this.#waiting.length > 0) continue
       if (this.#ended) return
       await new Promise<void>((resolve) => {

@@ -42,6 +42,11 @@ export class Warm<T extends Keepable> {
     return this.#waiting.get(key)?.item
   }
 
+  /** All that waits, longest waiting first. */
+  entries(): readonly (readonly [key: string, item: T])[] {
+    return [...this.#waiting].map(([key, { item }]) => [key, item])
+  }
+
   /** Hands it over: it is the caller's now, to keep again or to close. */
   take(key: string): T | undefined {
     const item = this.look(key)

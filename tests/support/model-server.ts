@@ -7,6 +7,8 @@ import { z } from 'zod'
 const part = z.looseObject({ type: z.string(), text: z.string().optional(), content: z.unknown().optional() })
 const body = z.object({
   model: z.string(),
+  system: z.unknown().optional(),
+  output_config: z.object({ effort: z.string().optional() }).optional(),
   messages: z.array(z.object({ role: z.string(), content: z.union([z.string(), z.array(part)]) })),
 })
 type Body = z.infer<typeof body>
@@ -25,8 +27,11 @@ export interface ModelServer extends AsyncDisposable {
 
 /**
  * Anthropic's Messages API with a script for a model. The last line of the last user text directs it:
- * `say WORDS`, `tool bash COMMAND`, `slow N` (a word every 20 ms), `error CODE`, `cut` (ends in mid-answer), `hang`,
- * `history` (counts the prompts it was sent). After a tool's result it answers `result: …`.
+ * `say WORDS`, `tool bash COMMAND`, `use TOOL JSON`, `slow N` (a word every 20 ms), `error CODE`, `cut` (ends in
+ * mid-answer), `hang`, `history` (counts the prompts it was sent), `pictures` (counts those of this prompt),
+ * `knows WORDS` (was it told them in the system prompt?), `settings` (names its model and how hard it shall think).
+ * After a tool's result it answers `result: …`, after background work `the background work has ended`; what was put into
+ * a running turn directs it like a prompt.
  */
 export async function startModelServer(): Promise<ModelServer> {
   const heard: string[] = []
@@ -57,6 +62,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, heard:
   if (path === '/v1/messages/count_tokens') return reply(response, 200, { input_tokens: 100 })
   if (path !== '/v1/messages') return reply(response, 404, { type: 'error' })
   const asked = body.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')))
+  const steered = put(asked)
+  if (steered !== undefined) {
+    heard.push(steered)
+    return await direct(response, asked, steered)
+  }
+  if (reported(asked)) return await say(response, asked, ['the background work has ended'])
   const result = toolResult(asked)
   if (result !== undefined) return await say(response, asked, [`result: ${result}`])
   const text = prompts(asked).at(-1) ?? ''
@@ -69,7 +80,14 @@ async function direct(response: ServerResponse, asked: Body, text: string): Prom
   const [, verb = '', rest = ''] = /^(\S+)\s*(.*)$/.exec(line) ?? []
   switch (verb) {
     case 'tool':
-      return callBash(response, asked, rest.replace(/^bash /, ''))
+      return callTool(response, asked, 'Bash', {
+        command: rest.replace(/^bash /, ''),
+        description: 'scripted',
+      })
+    case 'use': {
+      const [, name = '', input = '{}'] = /^(\S+)\s*(.*)$/.exec(rest) ?? []
+      return callTool(response, asked, name, JSON.parse(input))
+    }
     case 'slow':
       return await say(
         response,
@@ -92,6 +110,12 @@ async function direct(response: ServerResponse, asked: Body, text: string): Prom
       return
     case 'history':
       return await say(response, asked, [`prompts: ${prompts(asked).length}`])
+    case 'pictures':
+      return await say(response, asked, [`pictures: ${pictures(asked)}`])
+    case 'knows':
+      return await say(response, asked, [JSON.stringify(asked.system ?? '').includes(rest) ? 'yes' : 'no'])
+    case 'settings':
+      return await say(response, asked, [`${asked.model} ${asked.output_config?.effort ?? 'as ever'}`])
     default:
       return await say(response, asked, verb === 'say' ? rest.split(/(?<= )/) : ['nothing to say'])
   }
@@ -104,7 +128,27 @@ function prompts({ messages }: Body): readonly string[] {
     .flatMap(({ content }) =>
       typeof content === 'string' ? [content] : content.map(({ text = '' }) => text),
     )
-    .filter((text) => text !== '' && !text.trimStart().startsWith('<system-reminder>'))
+    .filter((text) => text !== '' && !/^\s*(?:<system-reminder>|\[Image: )/.test(text))
+}
+
+/** What was put into the running turn: Claude tells the model in a message of the system. */
+function put({ messages }: Body): string | undefined {
+  const last = messages.at(-1)
+  if (last?.role !== 'system' || typeof last.content === 'string') return undefined
+  const [, text] =
+    /^The user sent a new message while you were working:\n(.*)/.exec(last.content[0]?.text ?? '') ?? []
+  return text
+}
+
+/** Is this call about background work that has ended, and nothing else? */
+function reported({ messages }: Body): boolean {
+  const content = messages.findLast(({ role }) => role === 'user')?.content
+  return Array.isArray(content) && content.at(-1)?.text?.includes('<task-notification>') === true
+}
+
+function pictures({ messages }: Body): number {
+  const content = messages.findLast(({ role }) => role === 'user')?.content
+  return typeof content === 'string' ? 0 : (content ?? []).filter(({ type }) => type === 'image').length
 }
 
 function toolResult({ messages }: Body): string | undefined {
@@ -137,10 +181,10 @@ async function say(
   close(response, 'end_turn', words.length)
 }
 
-function callBash(response: ServerResponse, asked: Body, command: string): void {
+function callTool(response: ServerResponse, asked: Body, name: string, input: object): void {
   begin(response, asked)
-  open(response, { type: 'tool_use', id: `toolu_${randomUUID()}`, name: 'Bash', input: {} })
-  const json = JSON.stringify({ command, description: 'scripted' })
+  open(response, { type: 'tool_use', id: `toolu_${randomUUID()}`, name, input: {} })
+  const json = JSON.stringify(input)
   send(response, 'content_block_delta', { index: 0, delta: { type: 'input_json_delta', partial_json: json } })
   close(response, 'tool_use', 1)
 }

@@ -61,6 +61,15 @@ test('doctor learns the version and that a key is there', skip === undefined ? {
   assert.equal(health?.signedIn, true)
 })
 
+function use(tool: string, input: object): string {
+  return `use ${tool} ${JSON.stringify(input)}`
+}
+
+function questionInput(question: string, labels: readonly string[]): object {
+  const options = labels.map((label) => ({ label, description: `the ${label} one` }))
+  return { questions: [{ question, header: 'Question', options, multiSelect: false }] }
+}
+
 async function stage(): Promise<ProviderStage> {
   const home = await mkdtemp(join(tmpdir(), 'ductor-claude-'))
   const cwd = join(home, 'work')
@@ -89,6 +98,9 @@ async function stage(): Promise<ProviderStage> {
       slow: () => 'slow 10000',
       bash: (command) => `tool bash ${command}`,
       history: () => 'history',
+      question: (text, options) => use('AskUserQuestion', questionInput(text, options)),
+      background: (command) => use('Bash', { command, description: 'work', run_in_background: true }),
+      pictures: () => 'pictures',
     },
     path: (name) => join(cwd, name),
     processes: async () =>

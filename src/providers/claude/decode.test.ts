@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { asked, TurnDecoder, type Heard } from './decode.ts'
+import { TurnDecoder, type Heard } from './decode.ts'
 import { resultFailure } from './failure.ts'
+import { parseMessage } from './wire.ts'
 
 test('an answer comes as text of one block, and one result', async () => {
   const heard = await replay('say')
@@ -44,29 +45,48 @@ test('a result that calls itself a success but is an error says what to do', asy
   assert.match(resultFailure(result), /usage limit/)
 })
 
-test('what a sub-agent says is not the answer, and its own later turn is no ending of ours', async () => {
-  const heard = await replay('p-subagent')
-  assert.ok(resultsOf(heard).every(({ origin }) => origin?.kind !== 'task-notification'))
+test('what a sub-agent says is not the answer', async () => {
+  const texts = (await replay('p-subagent')).flatMap((each) => (each.type === 'text' ? [each.delta] : []))
+  assert.ok(texts.length > 0)
+  assert.ok(!texts.join('').includes('sub-agent'))
 })
 
-test('a request for leave shows the file and all that would be in it', async () => {
-  const request = (await replay('p-approve-write')).find((each) => each.type === 'question')
-  assert.ok(request)
-  assert.deepEqual(asked(request.id, request.question), {
-    type: 'permission.requested',
-    id: request.id,
-    title: 'Write a file',
-    detail: '/home/person/work/claude/w.txt\n+ hello',
-  })
+test('a list of things to do is the plan, and no tool', () => {
+  const input = { todos: [{ content: 'look', status: 'in_progress', activeForm: 'Looking' }] }
+  const content = [{ type: 'tool_use', id: 't', name: 'TodoWrite', input }]
+  const message = parseMessage(JSON.stringify({ type: 'assistant', message: { id: 'm', content } }))
+  assert.ok(message !== undefined && message !== 'unknown')
+  assert.deepEqual(new TurnDecoder().read(message), [
+    { type: 'plan', entries: [{ text: 'look', status: 'in_progress' }] },
+  ])
+})
+
+test('a usage limit is told with the time at which it ends', () => {
+  const decoder = new TurnDecoder()
+  const resetsAt = Date.UTC(2030, 0, 2, 3, 4) / 1000
+  const read = (status: string) => {
+    const message = parseMessage(
+      JSON.stringify({ type: 'rate_limit_event', rate_limit_info: { status, resetsAt } }),
+    )
+    return message === undefined || message === 'unknown' ? [] : decoder.read(message)
+  }
+  assert.match(JSON.stringify(read('allowed_warning')), /limit is near\. It resets on .*2 Jan/)
+  assert.deepEqual(read('allowed_warning'), [])
+  read('rejected')
+  const result = { type: 'result', subtype: 'success', is_error: true, api_error_status: 429 } as const
+  assert.match(resultFailure(result, decoder.resetsAt), /limit is reached\. It resets on .*2 Jan/)
 })
 
 async function replay(name: string): Promise<readonly Heard[]> {
   const text = await readFile(new URL(`recorded/${name}.jsonl`, import.meta.url), 'utf8')
-  const decoder = new TurnDecoder('none')
+  const decoder = new TurnDecoder()
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .flatMap((line) => decoder.decode(line))
+    .flatMap((line) => {
+      const message = parseMessage(line)
+      return message === undefined || message === 'unknown' ? [] : decoder.read(message)
+    })
 }
 
 function resultsOf(heard: readonly Heard[]) {

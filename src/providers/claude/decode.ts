@@ -1,46 +1,55 @@
-import type { TurnEvent } from '../../core/provider.ts'
-import { permissionDetail, permissionTitle, toolTitle } from './tool-words.ts'
-import { parseMessage, type Message, type PermissionQuestion, type Result } from './wire.ts'
+import { z } from 'zod'
+import type { PlanEntry, TurnEvent } from '../../core/provider.ts'
+import { resetTime } from './failure.ts'
+import { toolTitle } from './tool-words.ts'
+import type { Message, PermissionQuestion, Result, Tokens } from './wire.ts'
+
+const todos = z.object({
+  todos: z.array(z.object({ content: z.string(), status: z.enum(['pending', 'in_progress', 'completed']) })),
+})
+const written = z.object({ file_path: z.string(), content: z.string() })
 
 /** What a line of Claude's means: an event of the turn, or something that the session acts on. */
 export type Heard =
   | Exclude<TurnEvent, { type: 'turn.ended' }>
   | { readonly type: 'question'; readonly id: string; readonly question: PermissionQuestion }
   | { readonly type: 'unsupported'; readonly id: string }
-  | { readonly type: 'confirmed'; readonly id: string }
   | { readonly type: 'signed-out'; readonly words: string }
   | { readonly type: 'result'; readonly result: Result }
 
-const nonsense: Heard = {
-  type: 'notice',
-  message: 'Claude wrote a line that made no sense; it was left out.',
-}
-
-/** Reads the lines of one turn. */
+/** Reads what Claude says of one turn. */
 export class TurnDecoder {
-  readonly #promptId: string
   readonly #streamed = new Set<string>()
   readonly #blocks = new Set<string>()
   readonly #titles = new Map<string, string>()
-  readonly #told = { session: '', retry: false, nonsense: false, cut: false }
+  readonly #told = { session: '', retry: false, limit: false, cut: false }
   #message = ''
-  #taken = false
+  #plan: string | undefined
+  #context: number | undefined
+  #model: string | undefined
+  #resetsAt: number | undefined
 
-  /** `promptId`: the uuid that the prompt was sent with. */
-  constructor(promptId: string) {
-    this.#promptId = promptId
+  /** What Claude last wrote into the file of its plan. */
+  get plan(): string | undefined {
+    return this.#plan
   }
 
-  decode(line: string): readonly Heard[] {
-    const message = parseMessage(line)
-    if (message === 'unknown') return []
-    if (message !== undefined) return this.#read(message)
-    if (this.#told.nonsense) return []
-    this.#told.nonsense = true
-    return [nonsense]
+  /** Tokens that the model had before it in its last call. */
+  get contextTokens(): number | undefined {
+    return this.#context
   }
 
-  #read(message: Message): readonly Heard[] {
+  /** The model of the last call, by its full name. */
+  get model(): string | undefined {
+    return this.#model
+  }
+
+  /** When a limit that Claude told of ends, in seconds since 1970. */
+  get resetsAt(): number | undefined {
+    return this.#resetsAt
+  }
+
+  read(message: Message): readonly Heard[] {
     switch (message.type) {
       case 'system':
         return this.#system(message)
@@ -58,13 +67,13 @@ export class TurnDecoder {
         return question(message)
       case 'control_cancel_request':
         return [{ type: 'permission.withdrawn', id: message.request_id }]
+      case 'rate_limit_event':
+        return this.#limit(message.rate_limit_info)
       case 'control_response':
-        return [{ type: 'confirmed', id: message.response.request_id }]
       case 'command_lifecycle':
-        if (message.command_uuid === this.#promptId && message.state !== 'queued') this.#taken = true
         return []
       case 'result':
-        return this.#result(message)
+        return [{ type: 'result', result: message }]
     }
   }
 
@@ -73,6 +82,10 @@ export class TurnDecoder {
       this.#told.session = message.session_id
       return [{ type: 'session.started', sessionId: message.session_id }]
     }
+    if (message.subtype === 'compact_boundary')
+      return [{ type: 'notice', message: 'The conversation was long: Claude goes on with a summary of it.' }]
+    if (message.subtype === 'model_fallback')
+      return [{ type: 'notice', message: 'The model is not available; Claude goes on with another one.' }]
     if (message.subtype !== 'api_retry') return []
     // Claude would try ten times what cannot succeed.
     if (message.error_status === 401) return [{ type: 'signed-out', words: message.error ?? '' }]
@@ -80,6 +93,13 @@ export class TurnDecoder {
     this.#told.retry = true
     const why = message.error_status ? ` (error ${message.error_status})` : ''
     return [{ type: 'notice', message: `Anthropic did not answer${why}; Claude is trying again.` }]
+  }
+
+  #limit({ status, resetsAt }: LimitInfo): readonly Heard[] {
+    this.#resetsAt = resetsAt ?? this.#resetsAt
+    if (status !== 'allowed_warning' || this.#told.limit) return []
+    this.#told.limit = true
+    return [{ type: 'notice', message: `The usage limit is near.${resetTime(resetsAt)}` }]
   }
 
   #stream(message: Extract<Message, { type: 'stream_event' }>): readonly Heard[] {
@@ -95,6 +115,8 @@ export class TurnDecoder {
     if (event.type === 'message_start') {
       this.#message = event.message.id
       this.#told.cut = false
+      this.#context = inputOf(event.message.usage) ?? this.#context
+      this.#model = event.message.model ?? this.#model
     }
     if (event.type !== 'content_block_delta') return []
     if (event.delta.type === 'thinking_delta') return [{ type: 'thinking', delta: event.delta.thinking }]
@@ -108,6 +130,9 @@ export class TurnDecoder {
     if (message.model === '<synthetic>') return []
     return message.content.flatMap((part, index): readonly Heard[] => {
       if (part.type === 'tool_use') {
+        const plan = part.name === 'TodoWrite' ? planOf(part.input) : undefined
+        if (plan !== undefined) return [{ type: 'plan', entries: plan }]
+        this.#notePlan(part.input)
         const title = toolTitle(part.name, part.input)
         this.#titles.set(part.id, title)
         return [{ type: 'tool', id: part.id, title, status: 'in_progress' }]
@@ -128,13 +153,15 @@ export class TurnDecoder {
 
   #tool(id: string, failed: boolean): readonly Heard[] {
     const title = this.#titles.get(id)
+    this.#titles.delete(id)
     return title === undefined ? [] : [{ type: 'tool', id, title, status: failed ? 'failed' : 'completed' }]
   }
 
-  #result(result: Result): readonly Heard[] {
-    // The end of a turn that background work began, before ours: what it said is not our answer.
-    if (result.origin?.kind === 'task-notification' && !this.#taken) return this.#reset(() => true)
-    return [{ type: 'result', result }]
+  /** In plan mode Claude keeps its plan in a file of its own, and asks for leave without repeating it. */
+  #notePlan(input: unknown): void {
+    const file = written.safeParse(input)
+    if (file.success && /[\\/]plans[\\/][^\\/]+\.md$/.test(file.data.file_path))
+      this.#plan = file.data.content
   }
 
   #reset(isVoid: (block: string) => boolean): readonly Heard[] {
@@ -144,14 +171,17 @@ export class TurnDecoder {
   }
 }
 
-/** What a person is asked. */
-export function asked(id: string, { tool_name: name, input }: PermissionQuestion): TurnEvent {
-  return {
-    type: 'permission.requested',
-    id,
-    title: permissionTitle(name),
-    detail: permissionDetail(name, input),
-  }
+type LimitInfo = Extract<Message, { type: 'rate_limit_event' }>['rate_limit_info']
+
+/** All tokens that went in, from the cache or not. */
+export function inputOf(tokens: Tokens | null | undefined): number | undefined {
+  if (typeof tokens?.input_tokens !== 'number') return undefined
+  const { input_tokens: fresh, cache_creation_input_tokens: kept, cache_read_input_tokens: read } = tokens
+  return fresh + (kept ?? 0) + (read ?? 0)
+}
+
+function planOf(input: unknown): readonly PlanEntry[] | undefined {
+  return todos.safeParse(input).data?.todos.map(({ content, status }) => ({ text: content, status }))
 }
 
 function question(message: Extract<Message, { type: 'control_request' }>): readonly Heard[] {

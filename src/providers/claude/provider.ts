@@ -1,69 +1,118 @@
 import type { ProviderDeps } from '../../core/define.ts'
-import type { PermissionAnswer, Provider, ProviderHealth, Turn, TurnEvent } from '../../core/provider.ts'
-import { CliProcess } from '../cli-process.ts'
-import { ProcessLedger } from '../process-ledger.ts'
+import type { Place } from '../../core/message.ts'
+import type {
+  ModelList,
+  PermissionAnswer,
+  Provider,
+  ProviderHealth,
+  SessionSummary,
+  Steered,
+  Turn,
+  TurnEvent,
+  UnpromptedTurn,
+} from '../../core/provider.ts'
 import { Warm } from '../warm.ts'
 import { health } from './health.ts'
-import { ClaudeSession, type Patience } from './session.ts'
+import { modelsOf, keptModels } from './models.ts'
+import { ClaudeProcesses, type Settings } from './processes.ts'
+import type { ClaudeSession, OwnTurn, Patience } from './session.ts'
+import { shapeOf } from './launch.ts'
+import { listSessions } from './sessions.ts'
+import type { Ending } from './turn.ts'
 
-const costsKept = 1000
+/** How long one prompt a process is the rule, after a warm one could not be had. */
+const oneShotMs = 10 * 60_000
+const modelsKeptMs = 3600_000
 
-export interface Settings {
-  /** The program and its first arguments. */
-  readonly command: readonly string[]
-  readonly args: readonly string[]
+const usualPatience: Patience = {
+  interruptMs: 2000,
+  killMs: 2000,
+  startMs: 60_000,
+  noticeMs: 5 * 60_000,
+  stopMs: 30 * 60_000,
+}
+
+export interface ProviderSettings extends Settings {
   readonly idleMs: number
   readonly maxWarm: number
-  readonly lineLimit?: number
 }
 
 interface Kept {
-  /** All that a turn must agree in to be run by this process. */
   readonly shape: string
   readonly session: ClaudeSession
+  readonly busy: boolean
   close(): Promise<void>
 }
 
-/** Claude Code, with one process per conversation kept warm between its turns. */
+/** Claude Code, with one process for each strand of a place kept warm between its turns. */
 export class ClaudeProvider implements Provider {
-  readonly #settings: Settings
+  readonly #settings: ProviderSettings
   readonly #deps: ProviderDeps
-  readonly #patience: Patience
+  readonly #processes: ClaudeProcesses
   readonly #warm: Warm<Kept>
-  readonly #running = new Map<string, ClaudeSession>()
-  readonly #costs = new Map<string, number>()
-  readonly #ledger: ProcessLedger
+  /** By turn. */
+  readonly #running = new Map<string, { readonly key: string; readonly session: ClaudeSession }>()
+  #receive: ((turn: UnpromptedTurn) => void) | undefined
+  #oneShotUntil = 0
+  #models: { readonly list: ModelList; readonly until: number } | undefined
 
-  constructor(
-    settings: Settings,
-    deps: ProviderDeps,
-    patience: Patience = { interruptMs: 2000, killMs: 2000 },
-  ) {
+  constructor(settings: ProviderSettings, deps: ProviderDeps, patience: Partial<Patience> = {}) {
     this.#settings = settings
     this.#deps = deps
-    this.#patience = patience
+    this.#processes = new ClaudeProcesses(settings, deps, { ...usualPatience, ...patience })
     this.#warm = new Warm(settings)
-    this.#ledger = new ProcessLedger(deps.memory, deps.log)
   }
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
     if (signal.aborted) return yield { type: 'turn.ended', stop: 'cancelled' }
-    let session = await this.#take(turn)
-    let ending = yield* this.#with(session, turn, signal)
-    if (ending.refused && turn.resume !== undefined && !signal.aborted) {
-      yield {
-        type: 'notice',
-        message: 'Claude no longer has the earlier conversation; this is the start of a new one.',
-      }
+    const inUse = await this.#whyInUse(turn)
+    if (inUse !== undefined) return yield { type: 'turn.ended', stop: 'failed', error: inUse }
+    let ending = yield* this.#attempt(turn, signal)
+    if (ending.fate === 'refused' && turn.resume !== undefined && !signal.aborted) {
+      yield { type: 'notice', message: lost }
       const { resume: _, ...fresh } = turn
-      session = await this.#start(fresh)
-      ending = yield* this.#with(session, fresh, signal)
+      ending = yield* this.#attempt(fresh, signal)
     }
     yield ending.event
   }
 
   answer(turnId: string, requestId: string, answer: PermissionAnswer): boolean {
-    return this.#running.get(turnId)?.answer(requestId, answer) ?? false
+    return this.#running.get(turnId)?.session.answer(turnId, requestId, answer) ?? false
+  }
+
+  reply(turnId: string, questionId: string, answers: readonly (readonly string[])[]): boolean {
+    return this.#running.get(turnId)?.session.reply(turnId, questionId, answers) ?? false
+  }
+
+  async interrupt(turnId: string): Promise<boolean> {
+    return (await this.#running.get(turnId)?.session.interrupt(turnId)) ?? false
+  }
+
+  async steer(turnId: string, prompt: string, attachments: Turn['attachments']): Promise<Steered> {
+    return (await this.#running.get(turnId)?.session.steer(turnId, prompt, attachments)) ?? 'over'
+  }
+
+  listen(receive: (turn: UnpromptedTurn) => void): void {
+    this.#receive = receive
+  }
+
+  async models(signal: AbortSignal): Promise<ModelList> {
+    if (this.#models !== undefined && this.#models.until > Date.now()) return this.#models.list
+    const list = modelsOf(await this.#processes.greet(signal)) ?? keptModels
+    this.#models = { list, until: Date.now() + modelsKeptMs }
+    return list
+  }
+
+  sessions(cwd: string, signal: AbortSignal): Promise<readonly SessionSummary[]> {
+    return listSessions(cwd, this.#deps.env, signal)
+  }
+
+  handoff(sessionId: string): readonly string[] {
+    return [...this.#settings.command, '--resume', sessionId]
+  }
+
+  async release(place: Place, strand: string): Promise<void> {
+    await this.#warm.drop(keyOf(place, strand))
   }
 
   check(signal: AbortSignal): Promise<ProviderHealth> {
@@ -71,12 +120,33 @@ export class ClaudeProvider implements Provider {
   }
 
   async close(): Promise<void> {
-    const running = [...this.#running.values()].map((session) => session.close())
+    const running = [...this.#running.values()].map(({ session }) => session.close())
     await Promise.all([this.#warm.close(), ...running])
   }
 
-  async *#with(session: ClaudeSession, turn: Turn, signal: AbortSignal) {
-    this.#running.set(turn.id, session)
+  /** A warm process; where none can be had, one for this prompt alone. */
+  async *#attempt(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent, Ending> {
+    if (Date.now() > this.#oneShotUntil) {
+      const ending = yield* this.#with(await this.#take(turn), turn, signal)
+      if (ending.fate !== 'mute' || signal.aborted) return ending
+      this.#deps.log.warn({ why: ending.event.error }, 'claude cannot be kept running')
+      const once = yield* this.#once(turn, signal)
+      if (once.fate === 'mute') return ending
+      this.#oneShotUntil = Date.now() + oneShotMs
+      return once
+    }
+    return yield* this.#once(turn, signal)
+  }
+
+  async *#once(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent, Ending> {
+    const ending = yield* told(
+      this.#with(await this.#processes.start(turn, this.#host(turn), true), turn, signal),
+    )
+    return ending
+  }
+
+  async *#with(session: ClaudeSession, turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent, Ending> {
+    this.#running.set(turn.id, { key: keyOf(turn.place, turn.strand), session })
     try {
       return yield* session.turn(turn, signal)
     } finally {
@@ -86,72 +156,88 @@ export class ClaudeProvider implements Provider {
   }
 
   async #take(turn: Turn): Promise<ClaudeSession> {
-    const key = keyOf(turn)
+    const key = keyOf(turn.place, turn.strand)
     const kept = this.#warm.look(key)
     const fits =
       kept?.shape === shapeOf(turn) && kept.session.sessionId === turn.resume && kept.session.usable
     if (fits) {
       this.#warm.take(key)
-      return kept.session
+      if (await kept.session.adapt(turn)) return kept.session
+      this.#warm.keep(key, kept)
     }
     // Two processes in one session would each go on with a branch of their own.
     await this.#warm.drop(key)
-    return await this.#start(turn)
-  }
-
-  async #start(turn: Turn): Promise<ClaudeSession> {
-    const [program = 'claude', ...first] = this.#settings.command
-    const process = await CliProcess.start(
-      {
-        program,
-        args: [...first, ...argumentsOf(turn), ...this.#settings.args],
-        env: this.#deps.env,
-        cwd: turn.cwd,
-        ...(this.#settings.lineLimit === undefined ? {} : { lineLimit: this.#settings.lineLimit }),
-      },
-      this.#ledger,
-    )
-    const cost = turn.resume === undefined ? 0 : this.#costs.get(turn.resume)
-    const past = {
-      ...(turn.resume === undefined ? {} : { sessionId: turn.resume }),
-      ...(cost === undefined ? {} : { cost }),
-    }
-    return new ClaudeSession(process, past, this.#deps.log, this.#patience)
+    return await this.#processes.start(turn, this.#host(turn), false)
   }
 
   #keep(turn: Turn, session: ClaudeSession): void {
-    const { sessionId, cost } = session
-    if (sessionId !== undefined && cost !== undefined) this.#rememberCost(sessionId, cost)
+    this.#processes.remember(session)
     if (!session.usable) return void session.close()
-    this.#warm.keep(keyOf(turn), { shape: shapeOf(turn), session, close: () => session.close() })
+    this.#warm.keep(keyOf(turn.place, turn.strand), {
+      shape: shapeOf(turn),
+      session,
+      get busy() {
+        return session.busy
+      },
+      close: () => session.close(),
+    })
   }
 
-  #rememberCost(sessionId: string, cost: number): void {
-    this.#costs.delete(sessionId)
-    this.#costs.set(sessionId, cost)
-    const [oldest] = this.#costs.keys()
-    if (this.#costs.size > costsKept && oldest !== undefined) this.#costs.delete(oldest)
+  /** What a session needs of us for the turns that it begins by itself. */
+  #host({ place, strand }: Turn) {
+    const key = keyOf(place, strand)
+    return {
+      receive: (turn: OwnTurn, session: ClaudeSession): boolean => {
+        if (this.#receive === undefined) return false
+        this.#running.set(turn.id, { key, session })
+        this.#receive({ ...turn, place, strand })
+        return true
+      },
+      rested: (turnId: string): void => {
+        this.#running.delete(turnId)
+        const kept = this.#warm.look(key)
+        // From now on it waits again.
+        if (kept !== undefined) this.#warm.keep(key, kept)
+      },
+    }
+  }
+
+  /** Two processes must not go on with one session: neither two of ours nor one in a terminal. */
+  async #whyInUse(turn: Turn): Promise<string | undefined> {
+    const { resume, place, strand } = turn
+    if (resume === undefined) return undefined
+    const key = keyOf(place, strand)
+    const others = [...this.#running.values()].filter((each) => each.key !== key)
+    if (others.some(({ session }) => session.sessionId === resume))
+      return 'Another chat is at work in this session just now. Wait until it is done, or send /new to begin another.'
+    for (const [other, { session }] of this.#warm.entries())
+      if (other !== key && session.sessionId === resume) await this.#warm.drop(other)
+    const kept = this.#warm.look(key)
+    if (kept?.session.sessionId === resume && kept.session.usable) return undefined
+    const pid = await this.#processes.whoElseHas(resume, kept?.session.pid)
+    return pid === undefined
+      ? undefined
+      : `This session is open in a terminal on the agent’s machine (process ${pid}). Close it there and send this again, or send /new to begin another.`
   }
 }
 
-function keyOf({ place, strand }: Turn): string {
-  return JSON.stringify([place.key, strand])
+const lost = 'Claude no longer has the earlier conversation; this is the start of a new one.'
+
+const alone =
+  'Claude could not be kept running, so this message was run by itself: nothing can be asked or put in meanwhile.'
+
+/** Says once that nothing can be asked, as soon as it is clear that Claude works this way. */
+async function* told(events: AsyncGenerator<TurnEvent, Ending>): AsyncGenerator<TurnEvent, Ending> {
+  let first = true
+  for (;;) {
+    const next = await events.next()
+    if (next.done === true) return next.value
+    if (first) yield { type: 'notice', message: alone }
+    first = false
+    yield next.value
+  }
 }
 
-function shapeOf({ cwd, model, permissionMode }: Turn): string {
-  return JSON.stringify([cwd, model, permissionMode])
-}
-
-function argumentsOf({ resume, model, permissionMode }: Turn): readonly string[] {
-  return [
-    '-p',
-    '--input-format=stream-json',
-    '--output-format=stream-json',
-    '--verbose',
-    '--include-partial-messages',
-    '--permission-prompt-tool=stdio',
-    ...(resume === undefined ? [] : ['--resume', resume]),
-    ...(model === undefined ? [] : ['--model', model]),
-    ...(permissionMode === 'ask' ? [] : ['--permission-mode', permissionMode]),
-  ]
+function keyOf({ key }: Place, strand: string): string {
+  return JSON.stringify([key, strand])
 }

@@ -1,67 +1,93 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../core/define.ts'
-import type { PermissionAnswer, Turn, TurnEvent, Usage } from '../../core/provider.ts'
+import type { PermissionAnswer, Steered, Turn, TurnEvent, UnpromptedTurn } from '../../core/provider.ts'
 import type { CliProcess } from '../cli-process.ts'
 import type { Line } from '../json-lines.ts'
 import { stillRunning, treeOf, type NotedProcess } from '../kill-tree.ts'
-import { Channel } from '../channel.ts'
-import { asked, TurnDecoder, type Heard } from './decode.ts'
-import { apiFailure, exitFailure, refusedResume, resultFailure } from './failure.ts'
-import { parseMessage, type PermissionQuestion, type Result } from './wire.ts'
+import { denial, grantedMode, isRememberable, permission, questionsOf, replied } from './asking.ts'
+import { Controls } from './controls.ts'
+import type { Heard } from './decode.ts'
+import { apiFailure, exitFailure, refusedResume } from './failure.ts'
+import { claudeModes } from './launch.ts'
+import { pictureBlocks } from './pictures.ts'
+import { duration, Silence, type SilenceLimits } from './silence.ts'
+import { permissionDetail, permissionTitle } from './tool-words.ts'
+import { ClaudeTurn, type Cut, type Ending } from './turn.ts'
+import { parseMessage, type Message, type PermissionQuestion, type Result } from './wire.ts'
 
-type Ended = Extract<TurnEvent, { type: 'turn.ended' }>
-
-/** How a turn ended. `refused`: the session to resume is not there, and nothing was done. */
-export interface Ending {
-  readonly event: Ended
-  readonly refused: boolean
-}
+/** So many events may wait to be read; Claude waits meanwhile. */
+const mostWaiting = 1000
 
 /** Milliseconds. */
-export interface Patience {
+export interface Patience extends SilenceLimits {
   /** From an interrupt to its confirmation. */
   readonly interruptMs: number
   /** From SIGTERM to SIGKILL. */
   readonly killMs: number
+  /** From the first prompt to the first word of a new process. */
+  readonly startMs: number
 }
 
-interface Running {
-  readonly channel: Channel<TurnEvent>
-  readonly decoder: TurnDecoder
-  readonly questions: Map<string, PermissionQuestion>
-  readonly signal: AbortSignal
-  readonly before: readonly NotedProcess[]
-  tools: readonly NotedProcess[]
-  interrupt?: string
-  confirmed: boolean
-  ending?: Ending
+/** A turn that Claude began, without where it belongs. */
+export type OwnTurn = Omit<UnpromptedTurn, 'place' | 'strand'>
+
+export interface SessionDeps {
+  readonly log: Log
+  readonly patience: Patience
+  readonly cwd: string
+  /** It takes one prompt as text, and ends: nothing can be asked, changed or put in. */
+  readonly oneShot: boolean
+  /** False: nobody wants to hear it. */
+  readonly receive: (turn: OwnTurn) => boolean
+  /** A turn that Claude began has ended. */
+  readonly rested: (turnId: string) => void
 }
 
-/** One Claude process and the conversation that it holds. One turn at a time. */
+/** What a new process goes on with. `cost`: US dollars that the session had cost before; undefined where nobody knows. */
+export interface Past {
+  readonly sessionId?: string
+  readonly cost?: number
+  readonly model?: string
+  readonly effort?: string
+  readonly permissionMode: Turn['permissionMode']
+}
+
+interface Asked {
+  readonly turn: ClaudeTurn
+  readonly question: PermissionQuestion
+}
+
+/** One Claude process and the conversation that it holds: one turn of ours at a time, and those that it begins itself. */
 export class ClaudeSession {
   readonly #process: CliProcess
-  readonly #log: Log
-  readonly #patience: Patience
-  /** Dollars that the session had cost before; undefined where nobody knows. */
+  readonly #deps: SessionDeps
+  readonly #controls: Controls
+  readonly #resumed: string | undefined
+  readonly #asked = new Map<string, Asked>()
   #cost: number | undefined
   #sessionId: string | undefined
-  #running: Running | undefined
-  /** Claude began something between our turns that has not ended. */
-  #stray = false
+  #prompted: ClaudeTurn | undefined
+  /** The turn that Claude began by itself. */
+  #own: ClaudeTurn | undefined
+  /** What ran when the last turn ended: background work, which the next one must not be made to answer for. */
+  #background: Promise<readonly NotedProcess[]> = Promise.resolve([])
+  /** How many tasks run in the background. */
+  #tasks = 0
+  #spoke = false
+  readonly #begun = Promise.withResolvers<void>()
+  #tellsOfPrompts = false
   #spent = false
 
-  constructor(
-    process: CliProcess,
-    past: { readonly sessionId?: string; readonly cost?: number },
-    log: Log,
-    patience: Patience,
-  ) {
+  constructor(process: CliProcess, past: Past, deps: SessionDeps) {
     this.#process = process
-    this.#log = log
-    this.#patience = patience
+    this.#deps = deps
+    this.#resumed = past.sessionId
     this.#sessionId = past.sessionId
     this.#cost = past.cost
+    const { model, effort } = past
+    const mode = claudeModes[past.permissionMode]
+    this.#controls = new Controls((message) => process.send(message), { model, effort, mode })
     void this.#listen()
   }
 
@@ -73,123 +99,244 @@ export class ClaudeSession {
     return this.#cost
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  /** Resolves when Claude has read all that it was started with, or has ended. */
+  get begun(): Promise<void> {
+    return this.#begun.promise
+  }
+
   /** Ready for a turn. */
   get usable(): boolean {
-    return !this.#process.ended && !this.#spent && !this.#stray && this.#running === undefined
+    return !this.#process.ended && !this.#spent && !this.#deps.oneShot && this.#prompted === undefined
+  }
+
+  /** Works though no turn of ours runs. */
+  get busy(): boolean {
+    return this.#own !== undefined || (this.#tasks > 0 && !this.#process.ended)
+  }
+
+  /** Makes model, effort and permission mode those of the turn. False: only a new process can do that. */
+  adapt({ model, effort, permissionMode }: Turn): Promise<boolean> {
+    return this.#controls.adapt({ model, effort, mode: claudeModes[permissionMode] })
+  }
+
+  /** What Claude answers when it is greeted; undefined where it does not. */
+  greet(): Promise<unknown> {
+    return this.#controls.ask({ subtype: 'initialize' }, this.#deps.patience.startMs)
   }
 
   /** Runs a turn; gives all its events but the last. */
   async *turn(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent, Ending> {
-    const { pid } = this.#process
-    const promptId = randomUUID()
-    const running: Running = {
-      channel: new Channel(),
-      decoder: new TurnDecoder(promptId),
-      questions: new Map(),
-      signal,
-      before: pid === undefined ? [] : await treeOf(pid),
-      tools: [],
-      confirmed: false,
-    }
-    this.#running = running
-    const abort = () => void this.#abort(running)
+    const running = new ClaudeTurn(turn.id, randomUUID(), signal)
+    const pictures = this.#deps.oneShot ? [] : await pictureBlocks(turn.attachments)
+    this.#prompted = running
+    const abort = () => void this.#cut(running, { by: 'person' })
     signal.addEventListener('abort', abort, { once: true })
+    const start = this.#spoke
+      ? undefined
+      : setTimeout(() => this.#muteFor(running), this.#deps.patience.startMs)
     try {
-      if (this.#process.ended)
-        this.#fail(running, exitFailure(await this.#process.exit, this.#process.stderr))
-      this.#process.send({
-        type: 'user',
-        message: { role: 'user', content: [{ type: 'text', text: turn.prompt }] },
-        parent_tool_use_id: null,
-        session_id: '',
-        uuid: promptId,
-      })
+      if (this.#process.ended) this.#fail(exitFailure(await this.#process.exit, this.#process.stderr))
+      this.#watch(running)
+      this.#say(turn.prompt, pictures, { uuid: running.promptId })
       if (signal.aborted) abort()
       yield* running.channel
-      if (signal.aborted) await this.#clearTools(running)
-      return running.ending ?? failed('Claude ended without a result.')
+      await this.#clearTools(running)
+      return running.ending ?? running.failure('Claude ended without a result.')
     } finally {
       signal.removeEventListener('abort', abort)
+      clearTimeout(start)
+      running.silence?.end()
       // The reader left before the end: nobody may go on in its name.
       if (running.ending === undefined) await this.close()
-      this.#running = undefined
+      this.#prompted = undefined
     }
   }
 
-  answer(requestId: string, answer: PermissionAnswer): boolean {
-    const question = this.#running?.questions.get(requestId)
-    if (question === undefined || this.#process.ended) return false
-    this.#running?.questions.delete(requestId)
-    this.#respond(requestId, answer.allow ? allowed(question, answer) : denied(answer.reason))
+  answer(turnId: string, requestId: string, answer: PermissionAnswer): boolean {
+    const question = this.#takeAsked(turnId, requestId)
+    if (question === undefined || questionsOf(question) !== undefined) return false
+    this.#controls.granted(grantedMode(question, answer))
+    this.#respond(requestId, permission(question, answer))
     return true
+  }
+
+  reply(turnId: string, questionId: string, answers: readonly (readonly string[])[]): boolean {
+    const question = this.#takeAsked(turnId, questionId)
+    if (question === undefined) return false
+    this.#respond(questionId, replied(question, answers))
+    return true
+  }
+
+  /** Ends the turn and keeps the process, as long as it obeys. */
+  async interrupt(turnId: string): Promise<boolean> {
+    const turn = this.#turnOf(turnId)
+    if (turn === undefined) return false
+    void this.#cut(turn, { by: 'person' })
+    await turn.ended.promise
+    return true
+  }
+
+  /** Claude takes it at its next step; where none comes, right after its answer, and the turn goes on until then. */
+  async steer(turnId: string, prompt: string, attachments: Turn['attachments']): Promise<Steered> {
+    if (this.#deps.oneShot) return 'unsupported'
+    const pictures = await pictureBlocks(attachments)
+    const turn = this.#turnOf(turnId)
+    if (turn === undefined || turn.cut !== undefined) return 'over'
+    const uuid = randomUUID()
+    turn.steers.set(uuid, false)
+    this.#say(prompt, pictures, { uuid, priority: 'next' })
+    return 'taken'
   }
 
   async close(): Promise<void> {
     this.#spent = true
-    await this.#process.kill(this.#patience.killMs)
+    await this.#process.kill(this.#deps.patience.killMs)
+  }
+
+  #say(prompt: string, pictures: readonly object[], more: object): void {
+    if (this.#deps.oneShot) return this.#process.closeInput(prompt)
+    const content = [{ type: 'text', text: prompt }, ...pictures]
+    const message = { role: 'user', content }
+    this.#process.send({ type: 'user', message, parent_tool_use_id: null, session_id: '', ...more })
   }
 
   async #listen(): Promise<void> {
     try {
-      for await (const line of this.#process.lines()) this.#hear(line)
+      for await (const line of this.#process.lines()) {
+        this.#hear(line)
+        await this.#prompted?.channel.room(mostWaiting)
+      }
     } catch (error) {
       // Its pipe broke; the exit tells the rest.
-      this.#log.debug({ err: error }, 'the output of claude broke off')
+      this.#deps.log.debug({ err: error }, 'the output of claude broke off')
     }
     const exit = await this.#process.exit
-    const { stderr } = this.#process
-    this.#log.debug({ exit }, 'claude ended')
-    if (this.#running !== undefined) this.#fail(this.#running, exitFailure(exit, stderr))
+    this.#deps.log.debug({ exit }, 'claude ended')
+    this.#controls.end()
+    this.#begun.resolve()
+    this.#fail(exitFailure(exit, this.#process.stderr), exit.how === 'exited' && !this.#spoke)
   }
 
   #hear(line: Line): void {
-    const running = this.#running
-    if (running === undefined || (running.ending !== undefined && running.interrupt === undefined))
-      return this.#hearStray(line)
+    this.#prompted?.silence?.broken()
+    this.#own?.silence?.broken()
     if (line.type === 'too-long')
-      return running.channel.put({
-        type: 'notice',
-        message: `Claude wrote a line of ${Math.round(line.bytes / 1e6)} MB; it was left out.`,
-      })
-    for (const heard of running.decoder.decode(line.text)) this.#act(running, heard)
+      return this.#tell(`Claude wrote a line of ${Math.round(line.bytes / 1e6)} MB; it was left out.`)
+    const message = parseMessage(line.text)
+    if (message === undefined) return this.#hearNonsense()
+    this.#spoke = true
+    if (message === 'unknown') return
+    this.#note(message)
+    const turn = this.#turnFor(message)
+    if (turn === undefined) return this.#hearNobodys(message)
+    for (const heard of turn.decoder.read(message)) this.#act(turn, heard)
   }
 
-  /** Background work has its say between turns. It must not pass for the answer to the next prompt. */
-  #hearStray(line: Line): void {
-    const message = line.type === 'line' ? parseMessage(line.text) : undefined
-    if (message === undefined || message === 'unknown') return
-    if (message.type === 'control_request')
-      return this.#respond(message.request_id, denied('Nobody is there.'))
-    if (message.type === 'system' && message.subtype === 'init') this.#stray = true
-    if (message.type !== 'result') return
-    this.#stray = false
-    this.#cost = message.total_cost_usd ?? this.#cost
-    this.#log.info({ session: this.#sessionId }, 'claude spoke between turns; it was dropped')
+  /** What concerns the process, whichever turn runs. */
+  #note(message: Message): void {
+    if (message.type === 'control_response') this.#controls.hear(message.response)
+    if (message.type === 'command_lifecycle') this.#hearOfPrompt(message.command_uuid, message.state)
+    if (message.type !== 'system') return
+    if (message.subtype === 'init') this.#begun.resolve()
+    if (message.permissionMode) this.#controls.noteMode(message.permissionMode)
+    if (message.subtype === 'background_tasks_changed') this.#tasks = message.tasks?.length ?? 0
   }
 
-  #act(running: Running, heard: Heard): void {
+  /** Claude tells what becomes of the prompts that it is sent. */
+  #hearOfPrompt(uuid: string, state: string): void {
+    this.#tellsOfPrompts = true
+    const prompted = this.#prompted
+    if (prompted !== undefined && uuid === prompted.promptId) {
+      if (state === 'queued') prompted.prompt = 'queued'
+      if (state === 'started') {
+        prompted.prompt = 'started'
+        // What Claude had begun by itself has become a part of this turn.
+        if (this.#own !== undefined) this.#finish(this.#own, endedWell)
+      }
+      if (state === 'cancelled') this.#finish(prompted, prompted.cutEnding())
+    }
+    for (const turn of [prompted, this.#own]) {
+      if (turn?.steers.has(uuid) !== true) continue
+      if (state === 'started' || state === 'completed') turn.steers.set(uuid, true)
+      if (state === 'cancelled') turn.steers.delete(uuid)
+      if (state === 'cancelled' && turn.held !== undefined && !turn.awaited) this.#finish(turn, turn.held)
+    }
+  }
+
+  /** Whose turn a message belongs to. */
+  #turnFor(message: Message): ClaudeTurn | undefined {
+    if (this.#own !== undefined) return this.#own
+    const turn = this.#prompted
+    const waits = this.#tellsOfPrompts && turn?.prompt !== 'started'
+    if (turn !== undefined && turn.ending === undefined && !waits) return turn
+    return begins(message) ? this.#beginOwn() : undefined
+  }
+
+  #beginOwn(): ClaudeTurn {
+    const abort = new AbortController()
+    const turn = new ClaudeTurn(randomUUID(), undefined, abort.signal)
+    this.#own = turn
+    this.#watch(turn)
+    abort.signal.addEventListener('abort', () => void this.#cut(turn, { by: 'person' }))
+    const { id } = turn
+    const heard = this.#deps.receive({ id, events: this.#eventsOf(turn), stop: () => abort.abort() })
+    if (!heard) {
+      turn.channel.end()
+      this.#deps.log.info({ session: this.#sessionId }, 'claude spoke between turns; nobody listens')
+    }
+    return turn
+  }
+
+  async *#eventsOf(turn: ClaudeTurn): AsyncGenerator<TurnEvent> {
+    try {
+      yield* turn.channel
+      await this.#clearTools(turn)
+      if (turn.ending !== undefined) yield turn.ending.event
+    } finally {
+      if (turn.ending === undefined) void this.#cut(turn, { by: 'person' })
+    }
+  }
+
+  #hearNobodys(message: Message): void {
+    if (message.type === 'control_request') this.#respond(message.request_id, denial('Nobody is there.'))
+  }
+
+  #hearNonsense(): void {
+    const turn = this.#prompted ?? this.#own
+    if (turn === undefined || turn.toldNonsense) return
+    turn.toldNonsense = true
+    this.#tell('Claude wrote a line that made no sense; it was left out.')
+  }
+
+  #tell(message: string): void {
+    const turn = this.#own ?? this.#prompted
+    turn?.channel.put({ type: 'notice', message })
+  }
+
+  #act(turn: ClaudeTurn, heard: Heard): void {
     switch (heard.type) {
       case 'result':
-        return this.#finish(running, this.#endingOf(heard.result, running.signal))
+        return this.#hearResult(turn, heard.result)
       case 'question':
-        return this.#ask(running, heard.id, heard.question)
+        return void this.#ask(turn, heard.id, heard.question)
       case 'unsupported':
         return this.#process.send({
           type: 'control_response',
           response: { subtype: 'error', request_id: heard.id, error: 'not supported' },
         })
-      case 'confirmed':
-        running.confirmed ||= heard.id === running.interrupt
-        return this.#settle(running)
       case 'signed-out':
-        this.#fail(running, apiFailure(401, heard.words))
+        this.#fail(apiFailure(401, heard.words))
         return void this.close()
       case 'permission.withdrawn':
-        if (running.questions.delete(heard.id)) running.channel.put(heard)
-        return
+        return this.#withdraw(heard.id)
       case 'session.started':
-        this.#sessionId = heard.sessionId
-        return running.channel.put(heard)
+        turn.begun = true
+        this.#noteSession(turn, heard.sessionId)
+        return turn.channel.put(heard)
       case 'text':
       case 'text.reset':
       case 'thinking':
@@ -198,118 +345,198 @@ export class ClaudeSession {
       case 'permission.requested':
       case 'plan':
       case 'question.asked':
-        return running.channel.put(heard)
+        turn.begun = true
+        return turn.channel.put(heard)
     }
   }
 
-  #ask(running: Running, id: string, question: PermissionQuestion): void {
-    // Yes or no is no answer to it.
-    if (question.tool_name === 'AskUserQuestion')
-      return this.#respond(id, denied('Put the question into your answer; the person will reply to it.'))
-    running.questions.set(id, question)
-    running.channel.put(asked(id, question))
+  #noteSession(turn: ClaudeTurn, sessionId: string): void {
+    const before = this.#sessionId
+    this.#sessionId = sessionId
+    if (before === this.#resumed && before !== undefined && sessionId !== before)
+      turn.channel.put({
+        type: 'notice',
+        message: 'Claude began a new conversation instead of going on with the earlier one.',
+      })
+  }
+
+  async #ask(turn: ClaudeTurn, id: string, question: PermissionQuestion): Promise<void> {
+    // A turn that nobody can see yet waits behind this one: whoever is here is asked.
+    const audience =
+      turn === this.#own && this.#prompted?.ending === undefined ? (this.#prompted ?? turn) : turn
+    this.#asked.set(id, { turn: audience, question })
+    this.#hold()
+    const questions = questionsOf(question)
+    if (questions !== undefined) return audience.channel.put({ type: 'question.asked', id, questions })
+    const name = question.tool_name
+    // Yes or no is no answer to a question that we cannot read.
+    if (name === 'AskUserQuestion') {
+      this.#asked.delete(id)
+      return this.#respond(id, denial('Put the question into your answer; the person will reply to it.'))
+    }
+    const { cwd } = this.#deps
+    const detail = await permissionDetail(name, question.input, { cwd, plan: turn.decoder.plan })
+    if (!this.#asked.has(id)) return
+    audience.channel.put({
+      type: 'permission.requested',
+      id,
+      title: permissionTitle(name),
+      ...detail,
+      rememberable: isRememberable(question),
+    })
+  }
+
+  #takeAsked(turnId: string, id: string): PermissionQuestion | undefined {
+    const asked = this.#asked.get(id)
+    if (asked === undefined || asked.turn.id !== turnId || this.#process.ended) return undefined
+    this.#forget(id)
+    return asked.question
+  }
+
+  #withdraw(id: string): void {
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return
+    asked.turn.channel.put({ type: 'permission.withdrawn', id })
+    this.#forget(id)
+  }
+
+  #forget(id: string): void {
+    const turn = this.#asked.get(id)?.turn
+    this.#asked.delete(id)
+    this.#hold()
+    // Background work that asks between turns makes no turn of it: once it is answered, that is all.
+    const more = [...this.#asked.values()].some((each) => each.turn === turn)
+    if (turn !== undefined && turn === this.#own && !turn.begun && !more) this.#finish(turn, endedWell)
   }
 
   #respond(id: string, response: object): void {
-    this.#process.send({
-      type: 'control_response',
-      response: { subtype: 'success', request_id: id, response },
-    })
+    const told = { subtype: 'success', request_id: id, response }
+    this.#process.send({ type: 'control_response', response: told })
   }
 
-  #endingOf(result: Result, signal: AbortSignal): Ending {
-    const usage = this.#usageOf(result)
-    const common = { type: 'turn.ended' as const, usage, ...(result.result ? { text: result.result } : {}) }
-    if (signal.aborted) return { event: { type: 'turn.ended', stop: 'cancelled', usage }, refused: false }
-    const reason = result.terminal_reason
-    if (reason === 'max_turns' || reason === 'budget_exhausted')
-      return { event: { ...common, stop: 'limit', error: (result.errors ?? []).join(' ') }, refused: false }
-    if (result.is_error) return failed(resultFailure(result), usage, refusedResume(result))
-    if (reason && reason !== 'completed')
-      return failed(`Claude stopped early (${reason}). Send it again.`, usage)
-    const stop = result.stop_reason === 'refusal' ? 'refusal' : 'end_turn'
-    return { event: { ...common, stop }, refused: false }
+  #hearResult(turn: ClaudeTurn, result: Result): void {
+    turn.count(result, this.#costOf(result))
+    const ending = turn.endingOf(result)
+    if (ending.event.stop !== 'end_turn' || !turn.awaited) return this.#finish(turn, ending)
+    // A message that came too late for this answer is answered right after it, and that belongs to the turn.
+    turn.held = ending
+    const wait = setTimeout(() => {
+      if (turn.held === ending && turn.awaited) this.#finish(turn, ending)
+    }, this.#deps.patience.interruptMs)
+    wait.unref()
   }
 
-  /** Claude counts the dollars of the whole session: this turn's are the difference. */
-  #usageOf(result: Result): Usage {
-    const { usage, total_cost_usd: total } = result
-    const known = typeof total === 'number' && this.#cost !== undefined && total >= this.#cost
-    const costUsd = known ? total - (this.#cost ?? 0) : undefined
-    if (typeof total === 'number' && !refusedResume(result)) this.#cost = total
-    return {
-      ...(typeof usage?.input_tokens === 'number' ? { inputTokens: usage.input_tokens } : {}),
-      ...(typeof usage?.output_tokens === 'number' ? { outputTokens: usage.output_tokens } : {}),
-      ...(costUsd === undefined ? {} : { costUsd }),
-    }
+  /** Claude counts the dollars of the whole session: those of one result are the difference. */
+  #costOf(result: Result): number | undefined {
+    const { total_cost_usd: total } = result
+    if (typeof total !== 'number' || refusedResume(result)) return undefined
+    const before = this.#cost
+    this.#cost = total
+    return before !== undefined && total >= before ? total - before : undefined
   }
 
-  #finish(running: Running, ending: Ending): void {
-    if (running.ending !== undefined) return
-    running.ending = ending
-    this.#settle(running)
+  #finish(turn: ClaudeTurn, ending: Ending): void {
+    turn.ending ??= ending
+    this.#settle(turn)
   }
 
   /** An interrupt on its way must arrive before the next prompt does, or it would hit that. */
-  #settle(running: Running): void {
-    if (running.ending === undefined) return
-    if (running.interrupt === undefined || running.confirmed) running.channel.end()
+  #settle(turn: ClaudeTurn): void {
+    if (turn.ending === undefined || (turn.cut !== undefined && !turn.confirmed)) return
+    this.#end(turn)
   }
 
-  #fail(running: Running, error: string): void {
-    this.#spent = true
-    const stop = running.signal.aborted ? 'cancelled' : 'failed'
-    running.ending ??=
-      stop === 'failed' ? failed(error) : { event: { type: 'turn.ended', stop }, refused: false }
-    running.channel.end()
-  }
-
-  async #abort(running: Running): Promise<void> {
+  #end(turn: ClaudeTurn): void {
+    turn.silence?.end()
+    for (const [id, asked] of this.#asked) if (asked.turn === turn) this.#asked.delete(id)
+    turn.channel.end()
+    turn.ended.resolve()
     const { pid } = this.#process
-    if (running.ending !== undefined || pid === undefined) return
-    running.interrupt = randomUUID()
-    // Before the interrupt: what a dead shell leaves behind cannot be found any more.
-    running.tools = (await treeOf(pid)).filter(
-      ({ pid: tool }) => !running.before.some((old) => old.pid === tool),
+    if (pid !== undefined && !this.#process.ended) this.#background = treeOf(pid)
+    if (turn !== this.#own) return
+    this.#own = undefined
+    this.#deps.rested(turn.id)
+  }
+
+  /** Nothing more can come: whatever runs has failed. */
+  #fail(error: string, mute = false): void {
+    this.#spent = true
+    for (const turn of [this.#prompted, this.#own]) {
+      if (turn === undefined) continue
+      const cut = turn.cut !== undefined || turn.signal.aborted
+      const failure = { ...turn.failure(error), ...(mute ? { fate: 'mute' as const } : {}) }
+      turn.ending ??= cut ? turn.cutEnding() : failure
+      this.#end(turn)
+    }
+  }
+
+  #muteFor(turn: ClaudeTurn): void {
+    if (this.#spoke || turn.ending !== undefined || turn.cut !== undefined) return
+    this.#fail(`Claude did not say a word for ${duration(this.#deps.patience.startMs)}.`, true)
+    void this.close()
+  }
+
+  #watch(turn: ClaudeTurn): void {
+    const tell = (ms: number) =>
+      turn.channel.put({
+        type: 'notice',
+        message: `Claude has said nothing for ${duration(ms)}. It may still be at work; /stop ends it.`,
+      })
+    turn.silence = new Silence(this.#deps.patience, tell, (ms) => void this.#cut(turn, { by: 'silence', ms }))
+  }
+
+  #hold(): void {
+    for (const turn of [this.#prompted, this.#own]) turn?.silence?.hold(this.#asked.size > 0)
+  }
+
+  #turnOf(id: string): ClaudeTurn | undefined {
+    return [this.#prompted, this.#own].find((turn) => turn?.id === id && turn.ending === undefined)
+  }
+
+  /** Ends a turn by an interrupt; a process that does not confirm it is killed, with all that it started. */
+  async #cut(turn: ClaudeTurn, cut: Cut): Promise<void> {
+    const { pid } = this.#process
+    if (turn.ending !== undefined || turn.cut !== undefined || pid === undefined) return
+    turn.cut = cut
+    if (this.#deps.oneShot) return await this.close()
+    const before = await this.#background
+    turn.tools = (await treeOf(pid)).filter(
+      ({ pid: tool }) => tool !== pid && !before.some((old) => old.pid === tool),
     )
-    running.questions.clear()
-    this.#process.send({
-      type: 'control_request',
-      request_id: running.interrupt,
-      request: { subtype: 'interrupt' },
-    })
-    await sleep(this.#patience.interruptMs, undefined, { ref: false })
-    if (this.#running !== running || (running.ending !== undefined && running.confirmed)) return
-    this.#log.warn({ pid }, 'claude did not confirm the interrupt and is killed')
+    void this.#interrupt(turn)
+    await Promise.race([
+      turn.ended.promise,
+      sleep(this.#deps.patience.interruptMs, undefined, { ref: false }),
+    ])
+    if (turn.ending !== undefined && turn.confirmed) return
+    this.#deps.log.warn({ pid }, 'claude did not confirm the interrupt and is killed')
     await this.close()
   }
 
-  /** Whatever the aborted turn had started and Claude left running goes, and Claude with it. */
-  async #clearTools(running: Running): Promise<void> {
-    const end = Date.now() + this.#patience.killMs
-    while ((await stillRunning(running.tools)).length > 0) {
+  async #interrupt(turn: ClaudeTurn): Promise<void> {
+    await this.#controls.ask({ subtype: 'interrupt', cancel_queued: true }, 0)
+    turn.confirmed = true
+    // Its own answer was complete already: no other result comes.
+    if (turn.held !== undefined) turn.ending ??= turn.cutEnding()
+    this.#settle(turn)
+  }
+
+  /** Whatever a turn that was ended had started and Claude left running goes, and Claude with it. */
+  async #clearTools(turn: ClaudeTurn): Promise<void> {
+    if (!turn.signal.aborted && turn.cut?.by !== 'silence') return
+    const end = Date.now() + this.#deps.patience.killMs
+    while ((await stillRunning(turn.tools)).length > 0) {
       if (Date.now() > end) return await this.close()
       await sleep(20)
     }
   }
 }
 
-function allowed(question: PermissionQuestion, answer: PermissionAnswer): object {
-  const suggestions = question.permission_suggestions ?? []
-  return {
-    behavior: 'allow',
-    updatedInput: question.input,
-    // For this session alone: an answer in a chat must not change the files of the project.
-    ...(answer.remember === true
-      ? { updatedPermissions: suggestions.map((each) => ({ ...each, destination: 'session' })) }
-      : {}),
-  }
-}
+const endedWell: Ending = { event: { type: 'turn.ended', stop: 'end_turn' } }
 
-function denied(reason = 'The person said no.'): object {
-  return { behavior: 'deny', message: reason }
-}
-
-function failed(error: string, usage?: Usage, refused = false): Ending {
-  return { event: { type: 'turn.ended', stop: 'failed', error, ...(usage ? { usage } : {}) }, refused }
+/** Does Claude begin something with this message, if it was quiet? */
+function begins(message: Message): boolean {
+  if (message.type === 'system') return message.subtype === 'init'
+  if (message.type === 'control_request') return message.request.subtype === 'can_use_tool'
+  return message.type === 'stream_event' || message.type === 'assistant'
 }

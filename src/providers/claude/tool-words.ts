@@ -1,3 +1,5 @@
+import { diffOf } from './diff.ts'
+
 const titleLimit = 80
 const subjects = ['command', 'file_path', 'notebook_path', 'path', 'pattern', 'url', 'query', 'description']
 
@@ -13,6 +15,7 @@ const acts: Readonly<Record<string, string>> = {
   Bash: 'Run a command',
   Write: 'Write a file',
   Edit: 'Change a file',
+  MultiEdit: 'Change a file',
   NotebookEdit: 'Change a notebook',
   Read: 'Read a file',
   WebFetch: 'Open a web page',
@@ -25,26 +28,24 @@ export function permissionTitle(name: string): string {
   return acts[name] ?? `Use ${name}`
 }
 
-/** What exactly it would do. Nothing is left out: the person decides by this. */
-export function permissionDetail(name: string, input: Readonly<Record<string, unknown>>): string {
-  const word = (key: string) => {
-    const value = input[key]
-    return typeof value === 'string' ? value : undefined
-  }
-  const file = word('file_path')
-  const [before, after, content] = [word('old_string'), word('new_string'), word('content')]
-  if (name === 'Bash' && word('command') !== undefined) return word('command') ?? ''
-  if (name === 'Edit' && file !== undefined && before !== undefined && after !== undefined)
-    return [file, marked('-', before), marked('+', after)].join('\n')
-  if (name === 'Write' && file !== undefined && content !== undefined)
-    return [file, marked('+', content)].join('\n')
-  if (name === 'ExitPlanMode' && word('plan') !== undefined) return word('plan') ?? ''
-  return JSON.stringify(input, null, 2)
+/** What exactly a tool would do, and what that is written in. */
+export interface Detail {
+  readonly detail: string
+  readonly language?: string
 }
 
-function marked(sign: string, text: string): string {
-  return text
-    .split('\n')
-    .map((line) => `${sign} ${line}`)
-    .join('\n')
+/** Nothing is left out: the person decides by this. `plan`: what Claude last wrote into its plan. */
+export async function permissionDetail(
+  name: string,
+  input: Readonly<Record<string, unknown>>,
+  { cwd, plan }: { readonly cwd: string; readonly plan: string | undefined },
+): Promise<Detail> {
+  const { command, plan: told = plan } = input
+  if (name === 'Bash' && typeof command === 'string')
+    return { detail: `# in ${cwd}\n${command}`, language: 'sh' }
+  if (name === 'ExitPlanMode' && typeof told === 'string') return { detail: told, language: 'markdown' }
+  const diff = name in acts ? await diffOf(input) : undefined
+  return diff === undefined
+    ? { detail: JSON.stringify(input, null, 2), language: 'json' }
+    : { detail: diff, language: 'diff' }
 }

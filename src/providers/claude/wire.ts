@@ -14,8 +14,19 @@ const toolResult = z.object({
 })
 const other = z.object({ type: z.string() }).transform(() => ({ type: 'other' as const }))
 
+/** What went into one call or all of them. */
+const tokens = z.object({
+  input_tokens: z.number().nullish(),
+  output_tokens: z.number().nullish(),
+  cache_creation_input_tokens: z.number().nullish(),
+  cache_read_input_tokens: z.number().nullish(),
+})
+
 const streamEvent = z.union([
-  z.object({ type: z.literal('message_start'), message: z.object({ id: z.string() }) }),
+  z.object({
+    type: z.literal('message_start'),
+    message: z.object({ id: z.string(), model: z.string().nullish(), usage: tokens.nullish() }),
+  }),
   z.object({
     type: z.literal('content_block_delta'),
     index: z.number(),
@@ -47,6 +58,18 @@ export const message = z.discriminatedUnion('type', [
     attempt: z.number().nullish(),
     error_status: z.number().nullish(),
     error: z.string().nullish(),
+    permissionMode: z.string().nullish(),
+    /** Of `background_tasks_changed`: all that run now. */
+    tasks: z.array(z.unknown()).nullish(),
+  }),
+  z.object({
+    type: z.literal('rate_limit_event'),
+    rate_limit_info: z.object({
+      status: z.string(),
+      /** Seconds since 1970. */
+      resetsAt: z.number().nullish(),
+      rateLimitType: z.string().nullish(),
+    }),
   }),
   z.object({
     type: z.literal('stream_event'),
@@ -71,7 +94,10 @@ export const message = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('control_request'), request_id: z.string(), request: question }),
   z.object({ type: z.literal('control_cancel_request'), request_id: z.string() }),
-  z.object({ type: z.literal('control_response'), response: z.object({ request_id: z.string() }) }),
+  z.object({
+    type: z.literal('control_response'),
+    response: z.object({ request_id: z.string(), subtype: z.string(), response: z.unknown() }),
+  }),
   z.object({ type: z.literal('command_lifecycle'), command_uuid: z.string(), state: z.string() }),
   z.object({
     type: z.literal('result'),
@@ -83,12 +109,13 @@ export const message = z.discriminatedUnion('type', [
     result: z.string().nullish(),
     errors: z.array(z.string()).nullish(),
     total_cost_usd: z.number().nullish(),
-    usage: z.object({ input_tokens: z.number().nullish(), output_tokens: z.number().nullish() }).nullish(),
-    origin: z.object({ kind: z.string() }).nullish(),
+    usage: tokens.nullish(),
+    modelUsage: z.record(z.string(), z.object({ contextWindow: z.number().nullish() })).nullish(),
   }),
 ])
 
 export type Message = z.infer<typeof message>
+export type Tokens = z.infer<typeof tokens>
 export type Result = Extract<Message, { type: 'result' }>
 export type PermissionQuestion = Extract<z.infer<typeof question>, { subtype: 'can_use_tool' }>
 

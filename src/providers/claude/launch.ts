@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { PermissionMode, Turn } from '../../core/provider.ts'
+
+/** Claude's own names. `dontAsk` refuses what nobody has allowed. */
+export const claudeModes: Readonly<Record<PermissionMode, string>> = {
+  readOnly: 'dontAsk',
+  ask: 'default',
+  acceptEdits: 'acceptEdits',
+  plan: 'plan',
+  bypassPermissions: 'bypassPermissions',
+}
+
+/** Without the others no rule of a project can let Claude change anything. */
+const readingTools = 'Read,Grep,Glob,WebSearch,TodoWrite'
+
+/**
+ * All that a turn must agree in to be run by a process that runs already: the rest can be changed by a word to it.
+ * Bypassing must be said at the start, and so must the tools.
+ */
+export function shapeOf({ cwd, permissionMode }: Turn): string {
+  const kind =
+    permissionMode === 'readOnly' || permissionMode === 'bypassPermissions' ? permissionMode : 'asking'
+  return JSON.stringify([cwd, kind])
+}
+
+/** `warm`: a process that is spoken to in JSON and stays; else one that takes one prompt as text and ends. */
+export function argumentsOf(
+  turn: Turn,
+  warm: boolean,
+  instructionsFile: string | undefined,
+): readonly string[] {
+  const { resume, model, effort, permissionMode } = turn
+  return [
+    '-p',
+    ...(warm ? ['--input-format=stream-json', '--permission-prompt-tool=stdio'] : []),
+    '--output-format=stream-json',
+    '--verbose',
+    '--include-partial-messages',
+    ...(resume === undefined ? [] : ['--resume', resume]),
+    ...(model === undefined ? [] : ['--model', model]),
+    ...(effort === undefined ? [] : ['--effort', effort]),
+    ...(permissionMode === 'ask' ? [] : ['--permission-mode', claudeModes[permissionMode]]),
+    ...(permissionMode === 'readOnly' ? ['--tools', readingTools] : []),
+    ...(instructionsFile === undefined ? [] : ['--append-system-prompt-file', instructionsFile]),
+  ]
+}
+
+/** A file that only we may read: arguments are seen by everyone on the machine. */
+export interface InstructionsFile extends AsyncDisposable {
+  readonly path: string
+}
+
+/** Undefined where there is nothing to say: a session that goes on was told when it began. */
+export async function writeInstructions(
+  { instructions, resume }: Turn,
+  home: string,
+): Promise<InstructionsFile | undefined> {
+  if (instructions === undefined || instructions === '' || resume !== undefined) return undefined
+  const folder = join(home, 'run')
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, `claude-instructions-${randomUUID()}.md`)
+  await writeFile(path, instructions, { mode: 0o600 })
+  return { path, [Symbol.asyncDispose]: () => rm(path, { force: true }) }
+}
