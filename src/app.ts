@@ -85,7 +85,14 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   for (const { definition, config } of options.transports) {
     const memory = memoryOf(store, definition.name)
-    const line = new TransportLine(definition.name, { home, log, memory, commands, onReport })
+    const line = new TransportLine(definition.name, {
+      home,
+      log,
+      memory,
+      env: options.env,
+      commands,
+      onReport,
+    })
     lines.push(line)
     await line.open(definition, config)
     if (line.transport !== undefined) transports.set(line.name, line.transport)

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log, TransportDefinition, TransportDeps } from './core/define.ts'
 import { FatalError, type Intake, type Transport, type TransportReport } from './core/transport.ts'
 
-export interface TransportLineDeps extends Pick<TransportDeps, 'home' | 'memory'> {
+export interface TransportLineDeps extends Pick<TransportDeps, 'home' | 'memory' | 'env'> {
   readonly commands: NonNullable<TransportDeps['commands']>
   readonly log: Log
   /** Called at each report. */
@@ -37,12 +37,13 @@ export class TransportLine {
 
   /** Makes the transport without touching the network. One that cannot be made has failed. */
   async open(definition: TransportDefinition, config: unknown): Promise<void> {
-    const { home, memory, commands, log } = this.#deps
+    const { home, memory, env, commands, log } = this.#deps
     try {
       this.transport = await definition.open(config, {
         home,
         log,
         memory,
+        ...(env === undefined ? {} : { env }),
         commands,
         report: (report) => this.#meet(report),
         heard: () => {

@@ -48,7 +48,8 @@ export function blockOf(value: unknown): File {
 
 /** The texts that stand under a name that says that they are secret, however deep. */
 export function secretsIn(value: unknown, name = ''): string[] {
-  if (typeof value === 'string') return /token|password|secret|api_?key$/i.test(name) ? [value] : []
+  if (typeof value === 'string')
+    return /token|password|secret|(?:api|recovery)_?key$/i.test(name) ? [value] : []
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, inner]) => secretsIn(inner, Array.isArray(value) ? name : key))
 }

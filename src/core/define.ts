@@ -21,6 +21,8 @@ export interface AdapterDeps {
 }
 
 export interface TransportDeps extends AdapterDeps {
+  /** This process's own environment, its gaps filled from the home's `.env`. */
+  readonly env?: Readonly<Record<string, string>>
   /** Says how the transport fares. The first `connected` or `failed` counts as its first try. */
   report(report: TransportReport): void
   /** Something was heard from the network: a proof of life for `status`. */

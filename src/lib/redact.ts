@@ -1,7 +1,8 @@
 const hidden = '[hidden]'
 
 /** Keys whose values nobody needs to read in a log. */
-const secretKey = '"[^"]*(?:password|passwd|secret|token|authorization|cookie|api_?key|credential)[^"]*"'
+const secretKey =
+  '"[^"]*(?:password|passwd|secret|token|authorization|cookie|(?:api|recovery)_?key|credential)[^"]*"'
 // The closing quote may be missing: a line of somebody's file is not always JSON.
 const keyed = new RegExp(`(${secretKey}\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*(?:"|$)`, 'gi')
 

@@ -1,5 +1,5 @@
 import { MatrixError, path, type MatrixClient } from './client.ts'
-import { related, singleEvent, type RoomEvent } from './wire.ts'
+import { related, roomEvent, type RoomEvent } from './wire.ts'
 
 interface Known {
   readonly sender: string
@@ -10,13 +10,18 @@ interface Known {
 /** Enough for the messages that people still answer; older ones are asked for again. */
 const most = 5_000
 
+/** Decrypts an event of a room, where it is encrypted and that is possible. */
+type Reveal = (room: string, event: RoomEvent, signal: AbortSignal) => Promise<RoomEvent>
+
 /** Who wrote which event: answers, edits and reactions are judged by what they refer to. */
 export class Authors {
   readonly #client: MatrixClient
+  readonly #reveal: Reveal
   readonly #known = new Map<string, Known>()
 
-  constructor(client: MatrixClient) {
+  constructor(client: MatrixClient, reveal: Reveal) {
     this.#client = client
+    this.#reveal = reveal
   }
 
   learn(room: string, event: string, sender: string, content: RoomEvent['content']): void {
@@ -42,9 +47,9 @@ export class Authors {
   ): Promise<{ readonly sender: string; readonly content: Readonly<Record<string, unknown>> } | undefined> {
     try {
       const call = { method: 'GET', path: path`/rooms/${room}/event/${event}` } as const
-      const found = await this.#client.call(call, singleEvent, signal)
+      const found = await this.#client.call(call, roomEvent, signal)
       this.learn(room, event, found.sender, found.content)
-      return found
+      return await this.#reveal(room, found, signal)
     } catch (error) {
       if (error instanceof MatrixError && !error.passing && !error.deadToken) return undefined
       throw error

@@ -8,7 +8,18 @@ import { MatrixError, NoAnswer } from './client.ts'
 
 const choreSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answer-invitation'), room: z.string(), by: z.string() }),
-  z.object({ kind: z.literal('tell-encrypted'), room: z.string() }),
+  /** Messages there could not be decrypted for too long. */
+  z.object({ kind: z.literal('tell-sealed'), room: z.string() }),
+  /** A device speaks there that its owner does not vouch for. */
+  z.object({
+    kind: z.literal('tell-doubt'),
+    room: z.string(),
+    user: z.string(),
+    device: z.string(),
+    refused: z.boolean(),
+  }),
+  /** The user wants to compare emoji with the bot; `event`: where they said so. */
+  z.object({ kind: z.literal('verify'), room: z.string(), user: z.string(), event: z.string() }),
   /** The room goes on in another one. */
   z.object({ kind: z.literal('follow-upgrade'), room: z.string(), to: z.string(), by: z.string() }),
   /** The message shall carry the keycaps from 1 to `want`, and no other. */
@@ -130,7 +141,13 @@ export class Chores {
 }
 
 function keyOf(chore: Chore): string {
-  return `${prefix}${chore.kind}:${chore.kind === 'keycaps' ? chore.ref : chore.room}`
+  return `${prefix}${chore.kind}:${subjectOf(chore)}`
+}
+
+function subjectOf(chore: Chore): string {
+  if (chore.kind === 'keycaps') return chore.ref
+  if (chore.kind === 'tell-doubt') return `${chore.user} ${chore.device}`
+  return chore.kind === 'verify' ? chore.event : chore.room
 }
 
 /** Is the network or the homeserver in trouble, and not the duty itself? */

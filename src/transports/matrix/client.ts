@@ -9,13 +9,22 @@ export class MatrixError extends Error {
   /** Of `M_UNKNOWN_TOKEN`: the device still exists and may log in again. */
   readonly softLogout: boolean
   readonly retryAfterMs: number | undefined
+  /** The whole answer, for whoever knows more of it. */
+  readonly answer: unknown
 
-  constructor(what: string, status: number, refusal: Refusal, retryAfterMs: number | undefined) {
+  constructor(
+    what: string,
+    status: number,
+    refusal: Refusal,
+    retryAfterMs: number | undefined,
+    answer: unknown,
+  ) {
     super(`${what}: ${refusal.errcode}${refusal.error === undefined ? '' : ` (${refusal.error})`}`)
     this.status = status
     this.code = refusal.errcode
     this.softLogout = refusal.soft_logout ?? false
     this.retryAfterMs = retryAfterMs
+    this.answer = answer
   }
 
   /** The access token is not valid any more. */
@@ -51,7 +60,8 @@ export interface Call {
 }
 
 const refusalSchema = z.object({
-  errcode: z.string(),
+  // The wish for more proof (User-Interactive Authentication) has no code of its own.
+  errcode: z.string().default('M_UNAUTHORIZED'),
   error: z.string().optional().catch(undefined),
   retry_after_ms: z.number().nonnegative().optional().catch(undefined),
   soft_logout: z.boolean().optional().catch(undefined),
@@ -99,15 +109,15 @@ export class MatrixClient {
   }
 
   #refused(what: string, status: number, text: string, retryAfter: string | null): MatrixError | NoAnswer {
-    const refusal = refusalSchema.safeParse(parseJson(text))
+    const json = parseJson(text)
+    const refusal = refusalSchema.safeParse(json)
+    const speaksMatrix = holds(json, 'errcode') || (status === 401 && holds(json, 'flows'))
     // A proxy in front of a homeserver that is down speaks for itself, in whatever way it likes.
-    if (!refusal.success) return new NoAnswer(`${what}: ${this.base} answers with HTTP status ${status}`)
-    return new MatrixError(
-      what,
-      status,
-      refusal.data,
-      refusal.data.retry_after_ms ?? milliseconds(retryAfter),
-    )
+    if (!refusal.success || !speaksMatrix) {
+      return new NoAnswer(`${what}: ${this.base} answers with HTTP status ${status}`)
+    }
+    const again = refusal.data.retry_after_ms ?? milliseconds(retryAfter)
+    return new MatrixError(what, status, refusal.data, again, json)
   }
 
   async #fetch(
@@ -143,6 +153,10 @@ export class MatrixClient {
       signal,
     })
   }
+}
+
+function holds(json: unknown, field: string): boolean {
+  return typeof json === 'object' && json !== null && field in json
 }
 
 /** A path of the client-server API with every value encoded: path`/rooms/${room}/leave`. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Warning } from '../../core/define.ts'
+import { readRecoveryKey } from './crypto/recovery-key.ts'
 
 const examples = {
   homeserver: 'https://matrix-client.matrix.org',
@@ -69,7 +70,26 @@ const matrix = z
         .string()
         .default('matrix_store')
         .refine(staysInside, 'must be a folder inside the home folder of ductor, like matrix_store')
-        .describe('Where the log-in is kept, relative to the home folder'),
+        .describe('Where the log-in and the encryption keys are kept, relative to the home folder'),
+      encryption: z
+        .object({
+          recovery_key: secret('the recovery key of the account')
+            .refine(
+              (text) => !filled(text) || readRecoveryKey(text) !== undefined,
+              'is no recovery key: it should be twelve groups of four letters and digits, like EsTc …',
+            )
+            .describe(
+              'The recovery key of the account, where another client or an earlier log-in has made one',
+            ),
+          trust: z
+            .enum(['all-devices', 'signed-devices'])
+            .default('all-devices')
+            .describe(
+              'Read encrypted messages of all devices, or only of those that their owner has verified',
+            ),
+        })
+        .default({ trust: 'all-devices' })
+        .describe('End-to-end encryption'),
     },
     { error: ({ input }) => (input === undefined ? blockMissing : undefined) },
   )

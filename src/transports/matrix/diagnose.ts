@@ -6,7 +6,6 @@ import { filled, type MatrixConfig } from './config.ts'
 import { CredentialsFile, type Credentials } from './credentials.ts'
 import { findHomeserver } from './discovery.ts'
 import { configuredToken, offersPasswords, tryToken } from './login.ts'
-import { Rooms } from './rooms.ts'
 
 /** What `doctor` says about Matrix: is the homeserver there, does the log-in hold, can the rooms be read? */
 export async function diagnose(
@@ -16,7 +15,7 @@ export async function diagnose(
 ): Promise<readonly Finding[]> {
   const owner = { homeserver: matrix.homeserver, userId: matrix.user_id }
   const kept = await new CredentialsFile(join(home, matrix.store_path), owner, log).read()
-  const findings: Finding[] = encryptedRooms(Rooms.recall(memory))
+  const findings: Finding[] = []
   if (kept !== undefined && filled(matrix.password)) {
     findings.push({
       level: 'warning',
@@ -39,14 +38,6 @@ export async function diagnose(
     })
   }
   return findings
-}
-
-function encryptedRooms(rooms: Rooms): Finding[] {
-  return rooms.encrypted().map((room) => ({
-    level: 'warning',
-    what: `matrix: the room ${room} is encrypted, and ductor cannot read it yet`,
-    mend: 'talk to the bot in a room without encryption',
-  }))
 }
 
 async function firstLogIn(

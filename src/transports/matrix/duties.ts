@@ -4,12 +4,14 @@ import type { Memory } from '../../core/transport.ts'
 import type { AllowedRooms } from './allowed-rooms.ts'
 import type { Chore } from './chores.ts'
 import { path, type MatrixClient } from './client.ts'
+import { performCrypto } from './crypto/duties.ts'
+import type { CryptoSide } from './crypto/side.ts'
 import { wearKeycaps } from './reactions.ts'
-import { transactionId } from './transaction-id.ts'
 import * as wire from './wire.ts'
 
 export interface DutyDeps {
   readonly client: MatrixClient
+  readonly crypto: CryptoSide
   readonly memory: Memory
   readonly log: Log
   readonly allowedRooms: AllowedRooms
@@ -25,10 +27,12 @@ export async function perform(chore: Chore, deps: DutyDeps, signal: AbortSignal)
       return answerInvitation(chore, deps, signal)
     case 'follow-upgrade':
       return followUpgrade(chore, deps, signal)
-    case 'tell-encrypted':
-      return tellEncrypted(chore.room, deps.client, signal)
     case 'keycaps':
       return wearKeycaps(chore, deps, signal)
+    case 'tell-sealed':
+    case 'tell-doubt':
+    case 'verify':
+      return performCrypto(chore, deps, signal)
   }
 }
 
@@ -75,16 +79,4 @@ async function followUpgrade(
   const query = { server_name: by.slice(by.indexOf(':') + 1) }
   await client.call({ method: 'POST', path: path`/join/${to}`, query, body: {} }, wire.joinedRoom, signal)
   log.info({ room, to, by }, 'followed the upgrade of a room')
-}
-
-const encryptedNotice =
-  'This room is encrypted, and ductor cannot read encrypted messages yet. Make a room without encryption, invite me there, and write to me in it.'
-
-async function tellEncrypted(room: string, client: MatrixClient, signal: AbortSignal): Promise<void> {
-  const call = {
-    method: 'PUT',
-    path: path`/rooms/${room}/send/m.room.message/${transactionId(`encrypted ${room}`)}`,
-    body: { msgtype: 'm.notice', body: encryptedNotice, 'm.mentions': {} },
-  } as const
-  await client.call(call, wire.sentEvent, signal)
 }

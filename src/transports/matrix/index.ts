@@ -1,5 +1,6 @@
 import { defineTransport } from '../../core/define.ts'
 import { config, warnings } from './config.ts'
+import { needs } from './crypto/library.ts'
 import { diagnose } from './diagnose.ts'
 import { setUp } from './set-up.ts'
 import { MatrixTransport } from './transport.ts'
@@ -7,6 +8,7 @@ import { MatrixTransport } from './transport.ts'
 export default defineTransport({
   name: 'matrix',
   prefix: 'mx',
+  needs,
   config,
   warnings,
   diagnose,

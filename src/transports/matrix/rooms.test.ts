@@ -318,39 +318,6 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     )
   })
 
-  test('a room that is encrypted from the start is told once that ductor cannot read it', async (t) => {
-    const owner = await arrive(synapse, 'owner')
-    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
-    await bot.start()
-    const room = await owner.direct(bot.id, {
-      initial_state: [{ type: 'm.room.encryption', content: encryption }],
-    })
-    const notice = await owner.waitForEvent(room, 'the notice', isMessageOf(bot.id))
-    assert.match(String(notice.content['body']), /encrypted.*without encryption/)
-    await owner.send(room, 'm.room.encrypted', { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'x' })
-    await bot.start()
-    await owner.send(room, 'm.room.encrypted', { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'y' })
-    // Whatever was to be said is said before this is heard.
-    await owner.say(room, 'in clear')
-    await bot.messages(1)
-    assert.equal((await owner.messagesOf(room, bot.id)).length, 1)
-    assert.match(bot.store.recall(`room:${room}`) ?? '', /"toldEncrypted":true/, 'for ever')
-  })
-
-  test('a room that becomes encrypted is told so, also when the bot was down', async (t) => {
-    const owner = await arrive(synapse, 'owner')
-    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
-    await bot.start()
-    const room = await owner.direct(bot.id)
-    await owner.waitForMembership(room, bot.id, 'join')
-    await owner.say(room, 'in clear')
-    await bot.messages(1)
-    await bot.stop()
-    await owner.setState(room, 'm.room.encryption', encryption)
-    await bot.start()
-    await owner.waitForEvent(room, 'the notice', isMessageOf(bot.id))
-  })
-
   test('a stranger in an encrypted room hears nothing', async (t) => {
     const owner = await arrive(synapse, 'owner')
     const stranger = await arrive(synapse, 'stranger')
@@ -381,11 +348,6 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     assert.deepEqual(await stranger.messagesOf(roomOfStranger, bot.id), [])
   })
 })
-
-function isMessageOf(user: string) {
-  return ({ type, sender }: { readonly type: string; readonly sender: string }): boolean =>
-    type === 'm.room.message' && sender === user
-}
 
 async function membershipsOf(witness: MatrixPerson, room: string, user: string): Promise<readonly unknown[]> {
   const events = await witness.timeline(room)

@@ -25,8 +25,6 @@ const factsSchema = z.object({
   predecessor: z.string().optional(),
   /** Who else is in it, where that is one person. */
   companion: z.string().optional(),
-  /** The room was told, or will be, that ductor cannot read it. */
-  toldEncrypted: z.boolean().optional(),
 })
 
 export type RoomFacts = z.infer<typeof factsSchema>
@@ -70,13 +68,6 @@ export class Rooms {
 
   facts(room: string): RoomFacts {
     return this.#facts.get(room) ?? unknown
-  }
-
-  /** The rooms that the bot is in and cannot read. */
-  encrypted(): readonly string[] {
-    return [...this.#facts].flatMap(([room, { encrypted, membership: own }]) =>
-      encrypted && own === 'join' ? [room] : [],
-    )
   }
 
   /** Does the room have more people than one and the bot? Where nobody knows, it may. */

@@ -3,8 +3,9 @@ import type { Self } from './addressed.ts'
 import { Authors } from './authors.ts'
 import { MatrixError, NoAnswer, path, type MatrixClient } from './client.ts'
 import { FilesOut } from './files-out.ts'
+import type { CryptoSide } from './crypto/side.ts'
 import type { SignedIn } from './login.ts'
-import { putEvent, type RoomEventToSend, type Voice } from './send.ts'
+import type { RoomEventToSend, Voice } from './send.ts'
 import * as wire from './wire.ts'
 
 /** One log-in, from the moment at which the homeserver accepts it to the moment at which it does not any more. */
@@ -16,25 +17,27 @@ export class Session implements Voice {
   readonly files: FilesOut
   /** Made by password a moment ago; becomes false when a sync has shown that it works. */
   fresh: boolean
+  readonly #crypto: CryptoSide
   readonly #end = new AbortController()
 
-  private constructor({ client, deviceId, fresh }: SignedIn, self: Self) {
+  private constructor({ client, deviceId, fresh }: SignedIn, self: Self, crypto: CryptoSide) {
     this.client = client
     this.device = deviceId
     this.self = self
-    this.authors = new Authors(client)
+    this.authors = new Authors(client, (room, event, signal) => crypto.reveal(room, event, signal))
+    this.#crypto = crypto
     this.files = new FilesOut(client)
     this.fresh = fresh
   }
 
-  static async open(signedIn: SignedIn, signal: AbortSignal): Promise<Session> {
+  static async open(signedIn: SignedIn, crypto: CryptoSide, signal: AbortSignal): Promise<Session> {
     const displayName = await displayNameOf(signedIn, signal)
     const { userId } = signedIn
-    return new Session(signedIn, displayName === undefined ? { userId } : { userId, displayName })
+    return new Session(signedIn, displayName === undefined ? { userId } : { userId, displayName }, crypto)
   }
 
   send(event: RoomEventToSend, signal: AbortSignal): Promise<MessageRef> {
-    return putEvent(this.client, event, signal)
+    return this.#crypto.outgoing.send(event, this.client, signal)
   }
 
   /** Aborted, with the homeserver's refusal as its reason, when the log-in has ended. */

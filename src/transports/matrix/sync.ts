@@ -1,10 +1,10 @@
-import { authorise, type Policy } from '../../core/authorise.ts'
 import type { Log } from '../../core/define.ts'
 import type { Inbound } from '../../core/message.ts'
 import type { Self } from './addressed.ts'
 import type { Authors } from './authors.ts'
 import type { Chore } from './chores.ts'
 import { path, type MatrixClient } from './client.ts'
+import type { Reading } from './crypto/reading.ts'
 import { understand } from './hear.ts'
 import { newsOf } from './news.ts'
 import { pulseType } from './pulse.ts'
@@ -16,7 +16,7 @@ export interface SyncDeps {
   readonly client: MatrixClient
   readonly self: Self
   readonly authors: Authors
-  readonly policy: Policy
+  readonly reading: Reading
   readonly log: Log
   /** Is a thread a conversation of its own? */
   readonly threads: boolean
@@ -91,6 +91,19 @@ export async function readSync(
   return { inbounds, chores }
 }
 
+/** Understands what came earlier and can be read only now. */
+export async function readLate(
+  late: ReadonlyMap<string, readonly RoomEvent[]>,
+  deps: SyncDeps,
+  signal: AbortSignal,
+): Promise<readonly Inbound[]> {
+  const inbounds: Inbound[] = []
+  for (const [room, events] of late) {
+    inbounds.push(...(await understandAll(room, events, new Map(), deps, signal)))
+  }
+  return inbounds
+}
+
 /** The bot is not there any more: put out, or gone by itself. */
 function leave(room: string, { state, timeline }: LeftSection, { rooms, self, log }: SyncDeps): void {
   const own = [...(state?.events ?? []), ...(timeline?.events ?? [])].findLast(
@@ -109,7 +122,7 @@ async function readRoom(
   deps: SyncDeps,
   signal: AbortSignal,
 ): Promise<Batch> {
-  const { rooms, self, authors } = deps
+  const { rooms, self, reading } = deps
   const before = rooms.facts(room)
   const states = [...(section.state?.events ?? []), ...(section.timeline?.events ?? [])]
   rooms.join(room, section, states, self.userId)
@@ -117,17 +130,25 @@ async function readRoom(
   const isNew = before.membership !== 'join'
   const goesOn = isNew && rooms.isSuccessor(room)
   const { events, names } = await newsOf(room, section, since, before, goesOn, deps, signal)
-  const placeOf = (thread: string | undefined) => rooms.place(room, deps.threads ? thread : undefined)
+  const readable = await reading.read(room, events, signal)
+  return { inbounds: await understandAll(room, readable, names, deps, signal), chores: moved }
+}
+
+async function understandAll(
+  room: string,
+  events: readonly RoomEvent[],
+  names: ReadonlyMap<string, string>,
+  { rooms, self, authors, threads }: SyncDeps,
+  signal: AbortSignal,
+): Promise<readonly Inbound[]> {
+  const placeOf = (thread: string | undefined) => rooms.place(room, threads ? thread : undefined)
   const hearing = { room, placeOf, group: rooms.isGroup(room), self, authors, names }
   const inbounds: Inbound[] = []
   for (const event of events) {
     const inbound = await understand(event, hearing, signal)
     if (inbound !== undefined) inbounds.push(inbound)
   }
-  const justJoined = since !== undefined && isNew
-  const called = secretive(events, self)
-  if (justJoined && before.invitation !== undefined) called.push(before.invitation.by)
-  return { inbounds, chores: [...moved, ...tellEncrypted(room, called, deps)] }
+  return inbounds
 }
 
 /** The room says that it goes on elsewhere: the bot goes there, too. */
@@ -136,31 +157,6 @@ function followUpgrade(room: string, before: RoomFacts, rooms: Rooms): readonly 
   if (tombstone === undefined || tombstone.to === before.tombstone?.to) return []
   if (rooms.facts(tombstone.to).membership === 'join') return []
   return [{ kind: 'follow-upgrade', room, ...tombstone }]
-}
-
-/** Who said something, or made the room so, that we cannot read. */
-function secretive(events: readonly RoomEvent[], self: Self): string[] {
-  return events
-    .filter(({ type }) => type === 'm.room.encrypted' || type === 'm.room.encryption')
-    .map(({ sender }) => sender)
-    .filter((sender) => sender !== self.userId)
-}
-
-/** Whoever may talk to the bot must not be left without an answer; strangers are, as ever. */
-function tellEncrypted(
-  room: string,
-  senders: readonly string[],
-  { rooms, policy }: SyncDeps,
-): readonly Chore[] {
-  const { encrypted, toldEncrypted } = rooms.facts(room)
-  if (!encrypted || toldEncrypted === true) return []
-  const group = rooms.isGroup(room)
-  const allowed = senders.some(
-    (sender) => authorise(policy, { act: 'message', sender, chat: room, group, addressed: true }).allowed,
-  )
-  if (!allowed) return []
-  rooms.change(room, { toldEncrypted: true })
-  return [{ kind: 'tell-encrypted', room }]
 }
 
 /** Who invited the bot, by the invitation itself. Empty where nobody can be named: an id that nobody has. */

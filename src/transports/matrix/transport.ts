@@ -24,6 +24,8 @@ import { Chores } from './chores.ts'
 import { MatrixError, NoAnswer, path, type Call } from './client.ts'
 import type { MatrixConfig } from './config.ts'
 import { CredentialsFile } from './credentials.ts'
+import { openFile } from './crypto/sealed-files.ts'
+import { CryptoSide } from './crypto/side.ts'
 import { deliver } from './deliver.ts'
 import { perform } from './duties.ts'
 import { EarlierPosts, type LastLife } from './earlier.ts'
@@ -33,7 +35,7 @@ import { Pulse, usualTempo, type Tempo } from './pulse.ts'
 import { rememberingRender } from './render.ts'
 import { Rooms } from './rooms.ts'
 import { Session } from './session.ts'
-import { askSync, readSync } from './sync.ts'
+import { askSync, readLate, readSync } from './sync.ts'
 import * as wire from './wire.ts'
 
 const longPollMs = 30_000
@@ -57,6 +59,7 @@ export class MatrixTransport implements Transport {
   #round = new AbortController()
   readonly #render: ReturnType<typeof rememberingRender>
   readonly #ownerRoom: AllowedRooms
+  readonly #crypto: CryptoSide
   #rooms: Rooms
   /** What a batch that is about to be stored tells of the rooms: it is judged by that. */
   #draft: Rooms | undefined
@@ -82,6 +85,16 @@ export class MatrixTransport implements Transport {
     this.#earlier = new EarlierPosts()
     this.#pulse = new Pulse(tempo)
     this.#rooms = Rooms.recall(deps.memory)
+    const { home, memory, log, env = {} } = deps
+    this.#crypto = new CryptoSide({
+      home,
+      matrix,
+      env,
+      memory,
+      log,
+      policy: () => this.policy,
+      isEncrypted: (room) => this.#rooms.facts(room).encrypted,
+    })
   }
 
   get policy(): Policy {
@@ -124,10 +137,9 @@ export class MatrixTransport implements Transport {
       this.#report('failed', `The homeserver asks to wait ${seconds} s before the next log-in.`)
     }
     const { matrix } = this.#config
-    const session = await Session.open(
-      await signIn({ matrix, file: this.#file, log, resting }, signal),
-      signal,
-    )
+    const signedIn = await signIn({ matrix, file: this.#file, log, resting }, signal)
+    await this.#crypto.enter(signedIn.client, signedIn.userId, signedIn.deviceId, signal)
+    const session = await Session.open(signedIn, this.#crypto, signal)
     await this.#allowedRooms.resolve(session.client, signal)
     await this.#ownerRoom.resolve(session.client, signal)
     this.#earlier.begin(session.device, this.#lastLife())
@@ -158,6 +170,7 @@ export class MatrixTransport implements Transport {
     const { memory, log } = this.#deps
     const deps = {
       client: session.client,
+      crypto: this.#crypto,
       memory,
       log,
       allowedRooms: this.#allowedRooms,
@@ -211,6 +224,7 @@ export class MatrixTransport implements Transport {
   async #syncOnce(session: Session, intake: Intake, waitMs: number, signal: AbortSignal): Promise<void> {
     const { client, self, authors } = session
     const since = this.#since(intake, self.userId)
+    if (since === undefined) await this.#crypto.encryption.forgetDeviceLists()
     const answer = await askSync(client, since, waitMs, signal).catch((error: unknown) => {
       if (since !== undefined && isUnknownPlace(error)) {
         const { message } = error
@@ -223,15 +237,22 @@ export class MatrixTransport implements Transport {
       throw error
     })
     this.#pulse.feel(answer)
+    // The homeserver forgets the keys in it when it is asked for the next one.
+    await this.#crypto.receive(answer)
     const rooms = this.#rooms.draft()
     this.#draft = undefined
     const { threads } = this.#config.matrix
-    const deps = { client, self, authors, policy: this.policy, rooms, log: this.#deps.log, threads }
-    const { inbounds, chores } = await readSync(answer, since, deps, signal)
+    const reading = this.#crypto.reading(rooms, self.userId)
+    const deps = { client, self, authors, reading, rooms, log: this.#deps.log, threads }
+    const late = await readLate(await reading.late(signal), deps, signal)
+    const { inbounds, chores: found } = await readSync(answer, since, deps, signal)
+    const chores = [...found, ...reading.chores]
     this.#draft = rooms
-    await intake.take(inbounds, {
+    await intake.take([...late, ...inbounds], {
       ...rooms.changes,
+      ...reading.changes,
       ...this.#chores.pairs(chores),
+      ...this.#crypto.encryption.mark,
       since: JSON.stringify({
         user: self.userId,
         token: answer.next_batch,
@@ -242,6 +263,7 @@ export class MatrixTransport implements Transport {
     this.#rooms = rooms
     this.#draft = undefined
     if (chores.length > 0) this.#chores.add(chores)
+    await this.#crypto.settle(answer, reading, signal)
   }
 
   /** Where the last batch ended. Another account has another stream. */
@@ -304,6 +326,7 @@ export class MatrixTransport implements Transport {
       rooms: this.#rooms,
       earlier: this.#earlier,
       files: session.files,
+      sealFile: (room: string) => this.#crypto.sealFileFor(room),
       memory,
       log,
       chores: this.#chores,
@@ -328,7 +351,7 @@ export class MatrixTransport implements Transport {
     if (session === undefined) throw new UserError('The homeserver cannot be reached right now.')
     const folder = join(this.#deps.home, 'workspace', 'matrix_files')
     const maxBytes = this.#config.matrix.max_file_mb * 1024 * 1024
-    return fetchFile(attachment, { client: session.client, folder, maxBytes }, signal)
+    return fetchFile(attachment, { client: session.client, folder, maxBytes, openFile }, signal)
   }
 
   /** The room that is configured for it, or the direct chat with the first who may talk to the bot. */

@@ -32,7 +32,7 @@ export const resolvedAlias = z.object({ room_id: z.string() })
 /** An answer that tells nothing but that it was done. */
 export const done = z.unknown()
 
-const roomEvent = z.object({
+export const roomEvent = z.object({
   event_id: z.string(),
   type: z.string(),
   sender: z.string(),
@@ -100,8 +100,15 @@ const leftSection = z
 
 export type LeftSection = z.infer<typeof leftSection>
 
+/** Of both lists, an absent one is an empty one. */
+const deviceLists = z.object({ changed: texts.default([]), left: texts.default([]) })
+
 export const syncAnswer = z.object({
   next_batch: z.string(),
+  to_device: z.object({ events: z.array(z.unknown()).default([]) }).default({ events: [] }),
+  device_lists: deviceLists.default({ changed: [], left: [] }),
+  device_one_time_keys_count: z.record(z.string(), z.number()).default({}),
+  device_unused_fallback_key_types: texts.optional(),
   account_data: z.object({ events: strippedEvents }).optional(),
   rooms: z
     .object({
@@ -114,13 +121,13 @@ export const syncAnswer = z.object({
 
 export type SyncAnswer = z.infer<typeof syncAnswer>
 
+export const members = z.object({ chunk: events })
+
 export const messagesPage = z.object({
   chunk: events,
   state: events,
   end: z.string().optional(),
 })
-
-export const singleEvent = z.object({ sender: z.string(), content: z.record(z.string(), z.unknown()) })
 
 /** What is no event id at all must not become part of a call's path. */
 export const eventId = z.string().startsWith('$')

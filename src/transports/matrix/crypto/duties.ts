@@ -1,0 +1,55 @@
+import type { Memory } from '../../../core/transport.ts'
+import type { Chore } from '../chores.ts'
+import { SealedEvents, type SealedEntry } from './sealed.ts'
+import type { CryptoSide } from './side.ts'
+
+export type CryptoChore = Extract<Chore, { kind: 'tell-sealed' | 'tell-doubt' | 'verify' }>
+
+/** Does one chore of the encryption. Doing it again does no harm. Throws what the client throws. */
+export async function performCrypto(
+  chore: CryptoChore,
+  { crypto, memory }: { readonly crypto: CryptoSide; readonly memory: Memory },
+  signal: AbortSignal,
+): Promise<void> {
+  switch (chore.kind) {
+    case 'tell-sealed': {
+      const entries = new SealedEvents(memory).in(chore.room).filter(({ told }) => told === true)
+      const [first] = entries
+      if (first === undefined) return
+      await crypto.say(
+        chore.room,
+        sealedNotice(entries),
+        `sealed ${chore.room} ${first.event.event_id}`,
+        signal,
+      )
+      return
+    }
+    case 'tell-doubt': {
+      const { room, user, device, refused } = chore
+      await crypto.say(room, doubtNotice(user, device, refused), `doubt ${room} ${user} ${device}`, signal)
+      return
+    }
+    case 'verify': {
+      const { room, user, event } = chore
+      const text = await crypto.verification.begin(room, user, `verify ${event}`, signal)
+      await crypto.say(room, text, `verify answer ${event}`, signal)
+    }
+  }
+}
+
+function sealedNotice(entries: readonly SealedEntry[]): string {
+  const [what, them] = entries.length === 1 ? ['A message', 'it'] : [`${entries.length} messages`, 'them']
+  const first = entries[0]?.event
+  const when =
+    first === undefined ? '' : new Date(first.origin_server_ts).toISOString().slice(0, 16).replace('T', ' ')
+  const from = [...new Set(entries.map(({ event }) => event.sender))].slice(0, 3).join(', ')
+  return `${what} from ${from} (the first at ${when} UTC) cannot be decrypted: the key did not reach me. If it still comes, I read ${them}; or send ${them} again.`
+}
+
+function doubtNotice(user: string, device: string, refused: boolean): string {
+  const what = `The session ${device} of ${user} is not verified by its owner`
+  if (refused) {
+    return `${what}, so I do not read what it says (matrix.encryption.trust). Verify it in the app, then write again.`
+  }
+  return `${what}: I cannot be sure who writes from it. I read it all the same; matrix.encryption.trust can forbid that.`
+}

@@ -1,0 +1,137 @@
+import { authorise, type Policy } from '../../../core/authorise.ts'
+import type { Log } from '../../../core/define.ts'
+import type { Memory } from '../../../core/transport.ts'
+import type { Chore } from '../chores.ts'
+import type { Rooms } from '../rooms.ts'
+import { messageContent, type RoomEvent } from '../wire.ts'
+import type { Encryption } from './encryption.ts'
+import type { Opened } from './opening.ts'
+import { SealedEvents } from './sealed.ts'
+import { Verification } from './verification.ts'
+
+export interface ReadingDeps {
+  readonly encryption: Encryption
+  readonly memory: Memory
+  readonly policy: Policy
+  readonly rooms: Rooms
+  readonly self: string
+  readonly now: () => number
+  readonly log: Log
+}
+
+/**
+ * Makes the events of one sync readable. What it finds counts when the batch is stored: `changes` and `chores` belong
+ * to it, `signs` are for the verification after it.
+ */
+export class Reading {
+  readonly changes: Record<string, string | null> = {}
+  readonly chores: Chore[] = []
+  readonly signs: { readonly room: string; readonly event: RoomEvent }[] = []
+  /** Where those who may talk to the bot last did. */
+  readonly spoke = new Map<string, string>()
+  readonly #deps: ReadingDeps
+  readonly #sealed: SealedEvents
+
+  constructor(deps: ReadingDeps) {
+    this.#deps = deps
+    this.#sealed = new SealedEvents(deps.memory)
+  }
+
+  /** The events that can be read, in the clear; what only concerns the encryption is taken out. */
+  async read(room: string, events: readonly RoomEvent[], signal: AbortSignal): Promise<readonly RoomEvent[]> {
+    const readable: RoomEvent[] = []
+    for (const event of events) {
+      const clear = await this.#clear(room, event, signal)
+      if (clear !== undefined && !this.#takeOut(room, clear)) readable.push(clear)
+    }
+    return readable
+  }
+
+  /** Events of earlier syncs whose keys have come, by room. What still waits is named, when it is time. */
+  async late(signal: AbortSignal): Promise<ReadonlyMap<string, readonly RoomEvent[]>> {
+    const { encryption } = this.#deps
+    this.#complain()
+    const waiting = this.#sealed.rooms()
+    const fresh = encryption.takeFreshRooms() ?? waiting
+    const found = new Map<string, readonly RoomEvent[]>()
+    for (const room of waiting.intersection(fresh)) {
+      const readable: RoomEvent[] = []
+      for (const { event } of this.#sealed.in(room)) {
+        const opened = await encryption.open(room, event, signal)
+        if (opened.is === 'keyless') continue
+        Object.assign(this.changes, this.#sealed.forget(room, event))
+        const clear = this.#judge(room, event, opened)
+        if (clear !== undefined && !this.#takeOut(room, clear)) readable.push(clear)
+      }
+      found.set(room, readable)
+    }
+    return found
+  }
+
+  /** Names in their rooms what nobody could read for ten minutes. */
+  #complain(): void {
+    const { rooms, changes } = this.#sealed.overdue(this.#deps.now())
+    Object.assign(this.changes, changes)
+    for (const room of rooms) this.chores.push({ kind: 'tell-sealed', room })
+  }
+
+  async #clear(room: string, event: RoomEvent, signal: AbortSignal): Promise<RoomEvent | undefined> {
+    // Ours come back as well, and nobody wants to read them.
+    if (event.type !== 'm.room.encrypted' || event.sender === this.#deps.self) return event
+    return this.#judge(room, event, await this.#deps.encryption.open(room, event, signal))
+  }
+
+  /** Undefined: not to be read, or not now. */
+  #judge(room: string, event: RoomEvent, opened: Opened): RoomEvent | undefined {
+    const { now, log } = this.#deps
+    const { event_id: id, sender } = event
+    switch (opened.is) {
+      case 'open':
+        if (opened.doubt !== undefined)
+          this.#mark(room, sender, opened.doubt.device, opened.doubt.reason, false)
+        return opened.event
+      case 'refused':
+        this.#mark(room, sender, opened.device, 'not verified by its owner', true)
+        return undefined
+      case 'keyless':
+        log.warn({ room, event: id, sender, reason: opened.reason }, 'a message cannot be decrypted yet')
+        if (this.#mayTalk(room, sender)) {
+          Object.assign(this.changes, this.#sealed.keep(room, event, opened.reason, now()))
+        }
+        return undefined
+      case 'broken':
+        log.warn({ room, event: id, sender, reason: opened.reason }, 'a message can never be decrypted')
+        return undefined
+    }
+  }
+
+  /** The room is told once of each device whose owner does not vouch for it. */
+  #mark(room: string, user: string, device: string, reason: string, refused: boolean): void {
+    this.#deps.log.warn({ room, user, device, reason, refused }, 'a message of a device that is not verified')
+    const key = `doubt:${user} ${device}`
+    if (!this.#mayTalk(room, user) || this.#deps.memory.recall(key) !== undefined || key in this.changes)
+      return
+    this.changes[key] = String(this.#deps.now())
+    this.chores.push({ kind: 'tell-doubt', room, user, device, refused })
+  }
+
+  #takeOut(room: string, event: RoomEvent): boolean {
+    const { sender, event_id: id, type, content } = event
+    if (sender === this.#deps.self) return false
+    if (this.#mayTalk(room, sender)) this.spoke.set(sender, room)
+    if (Verification.concerns(event)) {
+      this.signs.push({ room, event })
+      return true
+    }
+    const body = type === 'm.room.message' ? messageContent.safeParse(content).data?.body.trim() : undefined
+    if (body === undefined || !/^[!/]verify$/i.test(body) || !this.#mayTalk(room, sender)) return false
+    this.chores.push({ kind: 'verify', room, user: sender, event: id })
+    return true
+  }
+
+  #mayTalk(room: string, sender: string): boolean {
+    const { policy, rooms } = this.#deps
+    const group = rooms.isGroup(room)
+    return authorise(policy, { act: 'message', sender, chat: room, group, addressed: true }).allowed
+  }
+}

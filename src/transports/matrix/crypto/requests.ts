@@ -1,0 +1,96 @@
+import type { OlmMachine, RequestType } from '@matrix-org/matrix-sdk-crypto-wasm'
+import type { Log } from '../../../core/define.ts'
+import { MatrixError, NoAnswer, path, type Call, type MatrixClient } from '../client.ts'
+import { done } from '../wire.ts'
+import type { CryptoLibrary } from './library.ts'
+
+/** What the machine wants to be sent, in whatever of its shapes. */
+interface Request {
+  readonly id?: string | undefined
+  readonly type: RequestType
+  readonly body: string
+  readonly event_type?: string
+  readonly txn_id?: string
+  readonly room_id?: string
+  readonly version?: string
+}
+
+/** Sends what the machine wants to be sent, and tells it the answers. */
+export class Requests {
+  readonly #library: CryptoLibrary
+  readonly #olm: OlmMachine
+  readonly #client: () => MatrixClient
+  readonly #log: Log
+  #pumping: Promise<void> | undefined
+  #again = false
+
+  constructor(library: CryptoLibrary, olm: OlmMachine, client: () => MatrixClient, log: Log) {
+    this.#library = library
+    this.#olm = olm
+    this.#client = client
+    this.#log = log
+  }
+
+  /** Sends one, and resolves when the machine knows the answer. Throws what the client throws. */
+  async send(request: Request, signal: AbortSignal): Promise<void> {
+    const answer = await this.#client().call(this.#callOf(request), done, signal)
+    if (request.id !== undefined) {
+      await this.#olm.markRequestAsSent(request.id, request.type, JSON.stringify(answer))
+    }
+  }
+
+  /** Sends all that waits, one round at a time. What fails is wanted again by the next round. */
+  async pump(signal: AbortSignal): Promise<void> {
+    this.#again = true
+    this.#pumping ??= this.#rounds(signal).finally(() => {
+      this.#pumping = undefined
+    })
+    return this.#pumping
+  }
+
+  async #rounds(signal: AbortSignal): Promise<void> {
+    while (this.#again) {
+      this.#again = false
+      for (const request of await this.#olm.outgoingRequests()) {
+        if (await this.attempt(request, signal)) this.#again = true
+      }
+    }
+  }
+
+  /** The same, but a failure that may pass is only logged. False: it failed. */
+  async attempt(request: Request, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.send(request, signal)
+      return true
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof MatrixError || error instanceof NoAnswer)) throw error
+      if (error instanceof MatrixError && error.deadToken) throw error
+      const what = this.#library.RequestType[request.type]
+      this.#log.warn({ what, reason: error.message }, 'a request of the encryption has to wait')
+      return false
+    }
+  }
+
+  #callOf(request: Request): Call {
+    const { RequestType: kind } = this.#library
+    const { event_type: type = '', txn_id: id = '', room_id: room = '', version } = request
+    const body: unknown = JSON.parse(request.body)
+    switch (request.type) {
+      case kind.KeysUpload:
+        return { method: 'POST', path: path`/keys/upload`, body }
+      case kind.KeysQuery:
+        return { method: 'POST', path: path`/keys/query`, body }
+      case kind.KeysClaim:
+        return { method: 'POST', path: path`/keys/claim`, body }
+      case kind.SignatureUpload:
+        return { method: 'POST', path: path`/keys/signatures/upload`, body }
+      case kind.ToDevice:
+        return { method: 'PUT', path: path`/sendToDevice/${type}/${id}`, body }
+      case kind.RoomMessage:
+        return { method: 'PUT', path: path`/rooms/${room}/send/${type}/${id}`, body }
+      case kind.KeysBackup:
+        return { method: 'PUT', path: path`/room_keys/keys`, query: { version }, body }
+    }
+  }
+}

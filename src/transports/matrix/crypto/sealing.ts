@@ -1,0 +1,84 @@
+import type { OlmMachine } from '@matrix-org/matrix-sdk-crypto-wasm'
+import { z } from 'zod'
+import type { CryptoLibrary } from './library.ts'
+import type { Audience, Members } from './members.ts'
+import type { Requests } from './requests.ts'
+
+export type Trust = 'all-devices' | 'signed-devices'
+
+const content = z.record(z.string(), z.unknown())
+
+/** A server may not ask for a new key at every message, nor for the same one for years. */
+const shortestRotation = { ms: 3_600_000, messages: 10 }
+const usualRotation = { ms: 7 * 24 * 3_600_000, messages: 100 }
+
+/** Encrypts what is said in rooms. */
+export class Sealing {
+  readonly #library: CryptoLibrary
+  readonly #olm: OlmMachine
+  readonly #requests: Requests
+  readonly #members: Members
+  readonly #trust: Trust
+  /** The end of the line in each room: a key is shared and used in one go. */
+  readonly #lines = new Map<string, Promise<unknown>>()
+
+  constructor(library: CryptoLibrary, olm: OlmMachine, requests: Requests, members: Members, trust: Trust) {
+    this.#library = library
+    this.#olm = olm
+    this.#requests = requests
+    this.#members = members
+    this.#trust = trust
+  }
+
+  /** The content of an `m.room.encrypted`. When it resolves, everybody's devices have been sent the key for it. */
+  async seal(
+    room: string,
+    type: string,
+    clear: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const before = this.#lines.get(room) ?? Promise.resolve()
+    const own = before.then(() => this.#sealNow(room, type, clear, signal))
+    const end = own.catch(() => {
+      // Whoever asked for it sees it; the next one does not wait for its success.
+    })
+    this.#lines.set(room, end)
+    try {
+      return await own
+    } finally {
+      if (this.#lines.get(room) === end) this.#lines.delete(room)
+    }
+  }
+
+  async #sealNow(
+    room: string,
+    type: string,
+    clear: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { RoomId, UserId } = this.#library
+    const audience = await this.#members.audience(room, signal)
+    // What is given to the library is gone: it wants new ones at each call.
+    const users = () => audience.users.map((user) => new UserId(user))
+    await this.#olm.updateTrackedUsers(users())
+    await this.#requests.pump(signal)
+    const claim = await this.#olm.getMissingSessions(users())
+    if (claim !== undefined && claim !== null) await this.#requests.send(claim, signal)
+    const shares = await this.#olm.shareRoomKey(new RoomId(room), users(), this.#settings(audience))
+    for (const share of shares) await this.#requests.send(share, signal)
+    const sealed = await this.#olm.encryptRoomEvent(new RoomId(room), type, JSON.stringify(clear))
+    return content.parse(JSON.parse(sealed))
+  }
+
+  #settings({ rotationMs = usualRotation.ms, rotationMessages = usualRotation.messages }: Audience) {
+    const { CollectStrategy, EncryptionSettings } = this.#library
+    const settings = new EncryptionSettings()
+    const ms = Math.min(Math.max(rotationMs, shortestRotation.ms), usualRotation.ms)
+    settings.rotationPeriod = BigInt(Math.trunc(ms)) * 1000n
+    const messages = Math.min(Math.max(rotationMessages, shortestRotation.messages), 1_000)
+    settings.rotationPeriodMessages = BigInt(Math.trunc(messages))
+    settings.sharingStrategy =
+      this.#trust === 'all-devices' ? CollectStrategy.allDevices() : CollectStrategy.identityBasedStrategy()
+    return settings
+  }
+}

@@ -1,0 +1,180 @@
+import { join } from 'node:path'
+import { authorise, type Policy } from '../../../core/authorise.ts'
+import type { Log } from '../../../core/define.ts'
+import type { Memory } from '../../../core/transport.ts'
+import { NoAnswer, type MatrixClient } from '../client.ts'
+import { filled, type MatrixConfig } from '../config.ts'
+import type { SealFile } from '../files-out.ts'
+import type { Rooms } from '../rooms.ts'
+import type { RoomEvent, SyncAnswer } from '../wire.ts'
+import { Encryption } from './encryption.ts'
+import { CryptoFolder } from './folder.ts'
+import { Outgoing } from './outgoing.ts'
+import { Reading } from './reading.ts'
+import { RecoveryKeys } from './recovery-file.ts'
+import { fileSealer, sweep } from './sealed-files.ts'
+import { Verification } from './verification.ts'
+
+export interface SideDeps {
+  readonly home: string
+  readonly matrix: MatrixConfig['matrix']
+  readonly env: Readonly<Record<string, string>>
+  readonly memory: Memory
+  readonly log: Log
+  readonly policy: () => Policy
+  readonly isEncrypted: (room: string) => boolean
+}
+
+/** Where the recovery key may stand instead of the configuration. */
+export const recoveryKeyVariable = 'DUCTOR_MATRIX_RECOVERY_KEY'
+
+/** Where people last wrote; enough for all who ever will. */
+const mostPeople = 1_000
+
+interface Active {
+  readonly encryption: Encryption
+  readonly verification: Verification
+  client: MatrixClient
+}
+
+/** All that the transport has to do with encryption. */
+export class CryptoSide {
+  readonly outgoing: Outgoing
+  readonly #deps: SideDeps
+  readonly #lastRooms = new Map<string, string>()
+  #active: Active | undefined
+
+  constructor(deps: SideDeps) {
+    this.#deps = deps
+    this.outgoing = new Outgoing({
+      memory: deps.memory,
+      isEncrypted: deps.isEncrypted,
+      encryption: () => this.encryption,
+    })
+  }
+
+  /** Throws `NoAnswer` as long as nobody has signed in. */
+  get encryption(): Encryption {
+    return this.#now.encryption
+  }
+
+  get verification(): Verification {
+    return this.#now.verification
+  }
+
+  get #now(): Active {
+    if (this.#active === undefined) throw new NoAnswer('the encryption is not ready yet')
+    return this.#active
+  }
+
+  /**
+   * Makes the device ready to read and write, before it joins anything. Throws `FatalError` where only a person can
+   * help, and what the client throws.
+   */
+  async enter(client: MatrixClient, user: string, device: string, signal: AbortSignal): Promise<void> {
+    if (this.#active?.encryption.device === device) {
+      this.#active.client = client
+      await this.#active.encryption.use(client, signal)
+      return
+    }
+    const { home, matrix, env, memory, log, policy } = this.#deps
+    await sweep(this.#draftFolder)
+    const base = join(home, matrix.store_path)
+    const configured = matrix.encryption.recovery_key ?? env[recoveryKeyVariable]
+    const encryption = await Encryption.open(
+      {
+        home,
+        client,
+        user,
+        device,
+        memory,
+        log,
+        folder: new CryptoFolder(join(base, 'crypto')),
+        recovery: new RecoveryKeys(
+          join(base, 'recovery-key.txt'),
+          filled(configured) ? configured : undefined,
+          log,
+        ),
+        password: filled(matrix.password) ? matrix.password : undefined,
+        trust: matrix.encryption.trust,
+      },
+      signal,
+    )
+    const verification = new Verification({
+      encryption,
+      log,
+      self: user,
+      mayTalk: (sender) => mayTalk(policy(), sender),
+      send: (room, type, content, key, until) =>
+        this.outgoing.send({ room, type, content, key }, this.#now.client, until),
+      tell: (to, room, text, key) => this.#tell(room ?? this.#lastRooms.get(to), text, key),
+    })
+    this.#active = { encryption, verification, client }
+  }
+
+  /** Encrypts a file for the room; undefined where the room is not encrypted. */
+  sealFileFor(room: string): SealFile | undefined {
+    return this.#deps.isEncrypted(room) ? fileSealer(this.#draftFolder) : undefined
+  }
+
+  get #draftFolder(): string {
+    return join(this.#deps.home, this.#deps.matrix.store_path, 'uploads')
+  }
+
+  /** What a person has to do so that everybody can trust the bot's session, if anything. */
+  get wanted(): string | undefined {
+    return this.#active?.encryption.wanted
+  }
+
+  /** Stores the keys that the answer brought. */
+  async receive(answer: SyncAnswer): Promise<void> {
+    this.verification.hear(await this.encryption.receive(answer))
+  }
+
+  /** Makes the events of one answer readable; `rooms` as that answer changes them. */
+  reading(rooms: Rooms, self: string): Reading {
+    const { memory, policy, log } = this.#deps
+    const { encryption } = this
+    return new Reading({ encryption, memory, policy: policy(), rooms, self, now: Date.now, log })
+  }
+
+  /** What is due after the answer and what was read of it are stored. */
+  async settle(answer: SyncAnswer, { signs, spoke }: Reading, signal: AbortSignal): Promise<void> {
+    for (const [user, room] of spoke) this.#remember(user, room)
+    for (const { room, event } of signs) await this.verification.hearRoom(room, event)
+    await this.encryption.settle(answer, this.#deps.isEncrypted, signal)
+    await this.verification.step(signal)
+  }
+
+  /** Says something to people, as a notice that rings no phone. */
+  async say(room: string, text: string, key: string, signal: AbortSignal): Promise<void> {
+    const content = { msgtype: 'm.notice', body: text, 'm.mentions': {} }
+    await this.outgoing.send({ room, type: 'm.room.message', content, key }, this.#now.client, signal)
+  }
+
+  /** The event as it was meant, where it is encrypted and can be read; nobody is told of what cannot. */
+  async reveal(room: string, event: RoomEvent, signal: AbortSignal): Promise<RoomEvent> {
+    if (event.type !== 'm.room.encrypted') return event
+    const opened = await this.encryption.open(room, event, signal)
+    return opened.is === 'open' ? opened.event : event
+  }
+
+  #tell(room: string | undefined, text: string, key: string): void {
+    if (room === undefined) return
+    this.say(room, text, key, AbortSignal.timeout(60_000)).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#deps.log.warn({ room, reason }, 'a word about a verification could not be said')
+    })
+  }
+
+  #remember(user: string, room: string): void {
+    if (this.#lastRooms.size >= mostPeople) this.#lastRooms.clear()
+    this.#lastRooms.set(user, room)
+  }
+}
+
+/** May this person talk to the bot somewhere? */
+function mayTalk(policy: Policy, sender: string): boolean {
+  const chat = policy.rooms === 'everywhere' ? '' : (policy.rooms.values().next().value ?? '')
+  return authorise(policy, { act: 'message', sender, chat, group: false, addressed: true }).allowed
+}
