@@ -9,6 +9,7 @@ import type { TransportDefinition } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
 import { adapters } from './load.ts'
 import { npmProgram, runNpm } from './npm.ts'
+import { extrasFolder } from '../lib/import-extra.ts'
 
 const manifest = z.object({ version: z.string() })
 
@@ -19,11 +20,6 @@ export interface Library {
   readonly range: string
   /** Undefined: it is not there. */
   readonly found?: { readonly version: string; readonly folder: string; readonly fits: boolean }
-}
-
-/** The folder that `ductor install` fills. */
-export function extrasFolder(home: string): string {
-  return join(home, 'extras')
 }
 
 /** The transports that need something, each with its libraries. */
