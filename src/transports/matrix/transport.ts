@@ -191,7 +191,7 @@ export class MatrixTransport implements Transport {
         session.fresh = false
         if (this.#pulse.missed < 2) {
           this.#deps.heard()
-          this.#report('connected', this.#unresolved())
+          this.#report('connected', this.#advice())
         }
         waitMs = longPollMs
         if (Date.now() - resolvedAt > aDay) {
@@ -294,6 +294,12 @@ export class MatrixTransport implements Transport {
     } catch {
       // The pause was cut short: the loop around it looks why.
     }
+  }
+
+  /** What a person should know though all goes well. */
+  #advice(): string | undefined {
+    const advice = [this.#unresolved(), this.#crypto.wanted].filter((one) => one !== undefined)
+    return advice.length === 0 ? undefined : advice.join(' ')
   }
 
   #unresolved(): string | undefined {
