@@ -83,6 +83,13 @@ export const verbs: Readonly<Record<string, Verb>> = {
     arguments: '[NAME]',
     load: () => import('./install.ts'),
   },
+  import: {
+    summary: 'take over the home of the Python program',
+    words: 1,
+    arguments: '[PATH] [--yes]',
+    options: yes,
+    load: () => import('./import.ts'),
+  },
   upgrade: {
     summary: 'install the newest version, and go back if it does not come up',
     arguments: '[--to VERSION]',

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Place } from './message.ts'
 import type { Provider } from './provider.ts'
 import type { SetUp } from './set-up.ts'
 import type { Memory, Transport, TransportReport } from './transport.ts'
@@ -50,6 +51,16 @@ export interface Finding {
   readonly mend?: string
 }
 
+/** What the Python program kept for a network, and what of it can be taken over. */
+export interface Heirloom {
+  /** For a person, a line each. */
+  readonly found: readonly string[]
+  /** The place that it called by this key, as `mx:12997533207093120837`; undefined where nobody knows it any more. */
+  place(key: string): Place | undefined
+  /** Writes it into our home and our memory. */
+  take(deps: AdapterDeps): Promise<void>
+}
+
 /** Default export of each folder of src/transports. */
 export interface TransportDefinition<Config = unknown> {
   /** The folder's name, and the name in `transports`. */
@@ -66,6 +77,8 @@ export interface TransportDefinition<Config = unknown> {
   diagnose?(config: Config, deps: AdapterDeps, signal: AbortSignal): Promise<readonly Finding[]>
   /** Asks a person for all that the configuration needs. A transport without it is configured by hand. */
   readonly setUp?: SetUp
+  /** Looks through a home of the Python program (`from`, absolute) and changes nothing there. */
+  inherit?(config: Config, from: string): Promise<Heirloom>
   /** Makes the transport without touching the network. */
   open(config: Config, deps: TransportDeps): Transport | Promise<Transport>
 }
@@ -77,6 +90,11 @@ export interface ProviderDefinition<Config = unknown> {
   readonly config: z.ZodType<Config>
   /** The program's usual names on the PATH; none for one that is built in. */
   readonly programs: readonly string[]
+  /**
+   * Makes a session that was begun in the folder `from` one that can be gone on with in the folder `to`. False: that
+   * session is not there. For CLIs that keep their sessions by folder.
+   */
+  adopt?(session: string, from: string, to: string, env: Readonly<Record<string, string>>): Promise<boolean>
   /**
    * For a folder that serves any CLI of one protocol: the definition of the provider that the block `providers.NAME`
    * describes, where its `protocol` is the folder's name. The folder by itself is then no provider.

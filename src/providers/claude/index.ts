@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineProvider } from '../../core/define.ts'
+import { adopt } from './adopt.ts'
 import { ClaudeProvider } from './provider.ts'
 
 const config = z.object({
@@ -32,6 +33,7 @@ export default defineProvider({
   name: 'claude',
   config,
   programs: ['claude'],
+  adopt,
   open: (settings, deps) =>
     new ClaudeProvider(
       {

@@ -33,9 +33,12 @@ export class CredentialsFile {
     this.#log = log
   }
 
-  /** The log-in of the configured account; undefined where there is none that can be used. Leaves the text as it is. */
-  async read(): Promise<Credentials | undefined> {
-    const raw = await this.#readText()
+  /**
+   * The log-in of the configured account; undefined where there is none that can be used. Leaves the text as it is;
+   * with `leaveRights` also who may read it.
+   */
+  async read({ leaveRights = false } = {}): Promise<Credentials | undefined> {
+    const raw = await this.#readText(leaveRights)
     if (raw === undefined) return undefined
     const parsed = fileSchema.safeParse(parseJson(raw))
     if (!parsed.success) {
@@ -76,10 +79,10 @@ export class CredentialsFile {
     return join(this.#folder, 'credentials.json')
   }
 
-  async #readText(): Promise<string | undefined> {
+  async #readText(leaveRights: boolean): Promise<string | undefined> {
     try {
       const { mode } = await stat(this.#path)
-      if ((mode & 0o077) !== 0 && process.platform !== 'win32') {
+      if ((mode & 0o077) !== 0 && process.platform !== 'win32' && !leaveRights) {
         // An older program, or a copy by hand, left it open to the other users of the machine.
         await chmod(this.#path, 0o600)
         this.#log.warn({}, 'credentials.json could be read by other users; not any more')

@@ -2,6 +2,7 @@ import { defineTransport } from '../../core/define.ts'
 import { config, warnings } from './config.ts'
 import { needs } from './crypto/library.ts'
 import { diagnose } from './diagnose.ts'
+import { inherit } from './inherit.ts'
 import { setUp } from './set-up.ts'
 import { MatrixTransport } from './transport.ts'
 
@@ -13,5 +14,6 @@ export default defineTransport({
   warnings,
   diagnose,
   setUp,
+  inherit,
   open: (matrix, deps) => new MatrixTransport(matrix, deps),
 })

@@ -1,5 +1,6 @@
 import { defineTransport } from '../../core/define.ts'
 import { config, warnings } from './config.ts'
+import { inherit } from './inherit.ts'
 import { setUp } from './set-up.ts'
 import { Telegram } from './telegram.ts'
 
@@ -9,5 +10,6 @@ export default defineTransport({
   config,
   warnings,
   setUp,
+  inherit,
   open: (options, deps) => new Telegram(options, deps),
 })

@@ -1,0 +1,73 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Log } from '../../core/define.ts'
+import { openDatabase, storeFile } from '../../store/open.ts'
+import { SqliteStore } from '../../store/sqlite-store.ts'
+import { adapters } from '../load.ts'
+import { writeConfig } from '../onboarding/write.ts'
+import { copyFiles } from './files.ts'
+import type { ImportPlan, PlacedSession } from './plan.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Does what the plan says; resolves with what could not be done, a line each. */
+export async function carryOut(
+  plan: ImportPlan,
+  home: string,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  copyFiles(plan.from, home, plan.files)
+  const store = new SqliteStore(openDatabase(join(home, storeFile)))
+  try {
+    for (const [transport, heirloom] of plan.heirlooms) {
+      const memory = {
+        recall: (key: string) => store.recall(transport, key),
+        list: (prefix: string) => store.list(transport, prefix),
+        remember: (entries: Readonly<Record<string, string | null>>) => store.remember(transport, entries),
+      }
+      await heirloom.take({ home, log: silent, memory })
+    }
+    store.transaction(() => {
+      for (const session of plan.sessions) keep(store, session)
+    })
+  } finally {
+    store.close()
+  }
+  // Last: a config.json says that the home is ready.
+  if (plan.config !== undefined) await writeConfig(home, plan.config)
+  return adopt(plan, home, env)
+}
+
+function keep(store: SqliteStore, { place, name, provider, model, gist, ids }: PlacedSession): void {
+  const now = Date.now()
+  if (name !== '') {
+    store.saveStrand(place, {
+      name,
+      madeAt: now,
+      usedAt: now,
+      ...(ids.has(provider) ? { provider } : {}),
+      ...(model === '' ? {} : { model }),
+      ...(gist === '' ? {} : { gist }),
+    })
+  }
+  for (const [one, id] of ids) store.setSession(place, name, one, id)
+}
+
+/** Some CLIs keep their sessions by folder: those come along to the workspace of this home. */
+async function adopt(
+  { from, sessions }: ImportPlan,
+  home: string,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  const [old, fresh] = [join(from, 'workspace'), join(home, 'workspace')]
+  mkdirSync(fresh, { recursive: true })
+  const all = sessions.flatMap(({ key, ids }) => [...ids].map(([provider, id]) => ({ key, provider, id })))
+  const missing: string[] = []
+  for (const { key, provider, id } of all) {
+    const definition = await adapters.provider(provider)
+    if ((await definition.adopt?.(id, old, fresh, env)) ?? true) continue
+    missing.push(`${provider} does not know the session of ${key} any more: that chat begins anew`)
+  }
+  return missing
+}
