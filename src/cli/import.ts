@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { environment } from '../config/environment.ts'
 import { UserError } from '../core/user-error.ts'
 import { isLocked } from '../lib/lock.ts'
 import { askYes } from './ask-yes.ts'
@@ -33,7 +32,7 @@ export default async function importHome(call: Call): Promise<number> {
     say('Nothing was taken.')
     return 1
   }
-  for (const line of await carryOut(plan, home, environment(home, process.env))) say(`  – ${line}`)
+  await carryOut(plan, home)
   say('Done. “ductor doctor” looks whether all is well; “ductor” starts it.')
   return 0
 }

@@ -90,16 +90,6 @@ export interface ProviderDefinition<Config = unknown> {
   readonly config: z.ZodType<Config>
   /** The program's usual names on the PATH; none for one that is built in. */
   readonly programs: readonly string[]
-  /**
-   * Makes a session that was begun in the folder `from` one that can be gone on with in the folder `to`. False: that
-   * session is not there. For CLIs that keep their sessions by folder.
-   */
-  adopt?(session: string, from: string, to: string, env: Readonly<Record<string, string>>): Promise<boolean>
-  /**
-   * For a folder that serves any CLI of one protocol: the definition of the provider that the block `providers.NAME`
-   * describes, where its `protocol` is the folder's name. The folder by itself is then no provider.
-   */
-  readonly called?: (name: string) => ProviderDefinition<Config>
   open(config: Config, deps: ProviderDeps): Provider | Promise<Provider>
 }
 

@@ -3,19 +3,14 @@ import { join } from 'node:path'
 import type { Log } from '../../core/define.ts'
 import { openDatabase, storeFile } from '../../store/open.ts'
 import { SqliteStore } from '../../store/sqlite-store.ts'
-import { adapters } from '../load.ts'
 import { writeConfig } from '../onboarding/write.ts'
 import { copyFiles } from './files.ts'
 import type { ImportPlan, PlacedSession } from './plan.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** Does what the plan says; resolves with what could not be done, a line each. */
-export async function carryOut(
-  plan: ImportPlan,
-  home: string,
-  env: Readonly<Record<string, string>>,
-): Promise<readonly string[]> {
+/** Does what the plan says. */
+export async function carryOut(plan: ImportPlan, home: string): Promise<void> {
   mkdirSync(home, { recursive: true, mode: 0o700 })
   copyFiles(plan.from, home, plan.files)
   const store = new SqliteStore(openDatabase(join(home, storeFile)))
@@ -36,7 +31,6 @@ export async function carryOut(
   }
   // Last: a config.json says that the home is ready.
   if (plan.config !== undefined) await writeConfig(home, plan.config)
-  return adopt(plan, home, env)
 }
 
 function keep(store: SqliteStore, { place, name, provider, model, gist, ids }: PlacedSession): void {
@@ -52,22 +46,4 @@ function keep(store: SqliteStore, { place, name, provider, model, gist, ids }: P
     })
   }
   for (const [one, id] of ids) store.setSession(place, name, one, id)
-}
-
-/** Some CLIs keep their sessions by folder: those come along to the workspace of this home. */
-async function adopt(
-  { from, sessions }: ImportPlan,
-  home: string,
-  env: Readonly<Record<string, string>>,
-): Promise<readonly string[]> {
-  const [old, fresh] = [join(from, 'workspace'), join(home, 'workspace')]
-  mkdirSync(fresh, { recursive: true })
-  const all = sessions.flatMap(({ key, ids }) => [...ids].map(([provider, id]) => ({ key, provider, id })))
-  const missing: string[] = []
-  for (const { key, provider, id } of all) {
-    const definition = await adapters.provider(provider)
-    if ((await definition.adopt?.(id, old, fresh, env)) ?? true) continue
-    missing.push(`${provider} does not know the session of ${key} any more: that chat begins anew`)
-  }
-  return missing
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { defineProvider } from '../../core/define.ts'
-import { adopt } from './adopt.ts'
 import { ClaudeProvider } from './provider.ts'
 
 const config = z.object({
@@ -33,7 +32,6 @@ export default defineProvider({
   name: 'claude',
   config,
   programs: ['claude'],
-  adopt,
   open: (settings, deps) =>
     new ClaudeProvider(
       {
