@@ -90,6 +90,11 @@ export interface ProviderDefinition<Config = unknown> {
   readonly config: z.ZodType<Config>
   /** The program's usual names on the PATH; none for one that is built in. */
   readonly programs: readonly string[]
+  /**
+   * For a folder that serves any CLI of one protocol: the definition of the provider that the block `providers.NAME`
+   * describes, where its `protocol` is the folder's name. The folder by itself is then no provider.
+   */
+  readonly called?: (name: string) => ProviderDefinition<Config>
   open(config: Config, deps: ProviderDeps): Provider | Promise<Provider>
 }
 
