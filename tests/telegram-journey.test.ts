@@ -17,9 +17,13 @@ async function begin(more: object = {}) {
   })
   const person = telegram.person(owner)
   const texts = () => telegram.posts(owner).map(({ text }) => text ?? '')
+  /** Whether it was sent or is only about to be. */
   const shows = (text: string | RegExp) =>
     eventually(
-      () => texts().some((shown) => (typeof text === 'string' ? shown === text : text.test(shown))),
+      () =>
+        [...texts(), telegram.draft(owner)?.text ?? ''].some((shown) =>
+          typeof text === 'string' ? shown === text : text.test(shown),
+        ),
       String(text),
     )
   return {
@@ -44,6 +48,28 @@ test('a message on Telegram reaches the agent, and text, tool, text come back as
   assert.equal(stage.texts().length, 1)
   assert.deepEqual(stage.telegram.lints, [])
   assert.equal(await running.stop(), 0)
+})
+
+test('where drafts are not wanted, one message is edited as the turn goes on', async () => {
+  await using stage = await begin({ streaming: { telegram: 'edits' } })
+  await stage.home.start().ready()
+  stage.person.writes('say: Looking | wait: 3000 | say: Found it')
+  await stage.shows('Looking')
+  assert.deepEqual(stage.texts(), ['Looking'])
+  await stage.shows(/Looking[\s\S]*Found it/)
+  assert.equal(stage.texts().length, 1)
+  assert.deepEqual(stage.telegram.lints, [])
+})
+
+test('Telegram’s own Stop button stops the turn', async () => {
+  await using stage = await begin()
+  await stage.home.start().ready()
+  stage.person.writes('slow: 1000')
+  await stage.shows(/1 2/)
+  stage.person.stops()
+  await stage.shows('Stopped.')
+  stage.person.writes('say: still here')
+  await stage.shows('still here')
 })
 
 test('messages that came while it was down are answered at the next start, and the session goes on', async () => {

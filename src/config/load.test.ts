@@ -243,7 +243,7 @@ test('an unknown key is a warning with the nearest known name, and one that come
   const file = JSON.parse(filledIn(optionB))
   file.alowed_user_ids = []
   file.matrix.alowed_users = []
-  file.streaming = { enabled: true }
+  file.docker = { enabled: true }
   file.providers = { demo: { evn: {} }, cluade: {} }
   const { warnings, providers } = await good(t, file)
   const all = [...providers.keys()].join(', ')
@@ -252,7 +252,7 @@ test('an unknown key is a warning with the nearest known name, and one that come
     [
       'matrix.alowed_users is no key of ductor; did you mean allowed_users?',
       'alowed_user_ids is no key of ductor; did you mean allowed_user_ids?',
-      'streaming is known, but not supported yet: this version does not act on it',
+      'docker is known, but not supported yet: this version does not act on it',
       `providers.cluade this version cannot run it; there are ${all}, and any agent with "protocol": "acp" and a command`,
       'providers.demo.evn is no key of ductor; did you mean env?',
     ],

@@ -171,7 +171,7 @@ export type CoreConfig = z.infer<typeof schema>
 export const notYet: ReadonlySet<string> = new Set(
   `claude_account claude_accounts consult_wipe consult_wipe_hour ductor_home managed_topics persona_prompt
     slack session_age_warning_hours language max_budget_usd max_turns cli_timeout gemini_api_key
-    allowed_channel_ids interagent_port update_check append_system_prompt_files project_roots streaming docker
+    allowed_channel_ids interagent_port update_check append_system_prompt_files project_roots docker
     heartbeat memory_flush memory_reflection memory_compaction cleanup webhooks api
     cli_parameters image timeouts tasks cron_delivery_retry cron_preflight notifications
     skills`.split(/\s+/),

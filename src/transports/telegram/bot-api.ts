@@ -1,4 +1,5 @@
 import { Api, GrammyError, HttpError, type ApiClientOptions } from 'grammy'
+import { z } from 'zod'
 
 /**
  * Why a call to the Bot API did not work.
@@ -40,18 +41,38 @@ export interface BotApiOptions {
   readonly root: string
   /** After which a call counts as lost. */
   readonly timeoutMs: number
+  /** Makes a connection for each call, where one that is kept has gone deaf. */
+  readonly fresh?: boolean
 }
+
+const answer = z.object({
+  ok: z.boolean(),
+  result: z.unknown().optional(),
+  error_code: z.number().optional(),
+  description: z.string().optional(),
+  parameters: z
+    .object({ retry_after: z.number().optional(), migrate_to_chat_id: z.number().optional() })
+    .optional(),
+})
+type Refusal = Pick<GrammyError, 'error_code' | 'description' | 'parameters'>
+
+/** An upload may take this long, and longer by its size. */
+const uploadMs = 60_000
+const slowestBytesPerMs = 20
 
 /** Calls methods of the Bot API, each once: whoever calls knows whether a second time does harm. */
 export class BotApi {
   readonly #api: Api
+  readonly #root: string
   readonly #host: string
   readonly #timeoutMs: number
   readonly #token: string
 
-  constructor({ token, root, timeoutMs }: BotApiOptions) {
-    if (!isFetch(plainFetch)) throw new TypeError('no fetch')
-    this.#api = new Api(token, { apiRoot: root, timeoutSeconds: timeoutMs / 1000, fetch: plainFetch })
+  constructor({ token, root, timeoutMs, fresh = false }: BotApiOptions) {
+    const ours = fresh ? freshFetch : plainFetch
+    if (!isFetch(ours)) throw new TypeError('no fetch')
+    this.#api = new Api(token, { apiRoot: root, timeoutSeconds: timeoutMs / 1000, fetch: ours })
+    this.#root = root
     this.#host = new URL(root).host
     this.#timeoutMs = timeoutMs
     this.#token = token
@@ -60,6 +81,11 @@ export class BotApi {
   /** Where the calls go, for a person to read. */
   get host(): string {
     return this.#host
+  }
+
+  /** Is it Telegram's own server, with its limits? */
+  get isPublic(): boolean {
+    return this.#host === 'api.telegram.org'
   }
 
   /** Makes one call. Throws `CallError`, also when `signal` is aborted. */
@@ -72,6 +98,59 @@ export class BotApi {
       if (signal.aborted) throw new CallError('lost', 'stopped during the call')
       throw this.#failure(error)
     }
+  }
+
+  /** Sends a file of this machine with its fields, and gives the result. Throws `CallError`, as `call` does. */
+  async upload(
+    method: string,
+    fields: Readonly<Record<string, string | { readonly file: Blob; readonly name: string }>>,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    if (signal.aborted) throw new CallError('unsent', 'stopped before the call')
+    const form = new FormData()
+    let bytes = 0
+    for (const [key, value] of Object.entries(fields)) {
+      if (typeof value === 'string') form.set(key, value)
+      else {
+        form.set(key, value.file, value.name)
+        bytes += value.file.size
+      }
+    }
+    const limit = AbortSignal.timeout(uploadMs + bytes / slowestBytesPerMs)
+    try {
+      const response = await fetch(`${this.#root}/bot${this.#token}/${method}`, {
+        method: 'POST',
+        body: form,
+        signal: AbortSignal.any([signal, limit]),
+      })
+      // A proxy in between may have a limit of its own, and its own way to say so.
+      if (response.status === 413) throw this.#refusal(tooLarge)
+      const {
+        ok,
+        result,
+        error_code,
+        description = '',
+        parameters = {},
+      } = answer.parse(await response.json())
+      if (ok) return result
+      throw this.#refusal({ error_code: error_code ?? 0, description, parameters: given(parameters) })
+    } catch (error) {
+      if (error instanceof CallError) throw error
+      throw this.#failure(error instanceof z.ZodError ? new SyntaxError() : error)
+    }
+  }
+
+  /** The bytes of a file that `getFile` named. Throws `CallError`; so may the reading of what it gives. */
+  async download(path: string, signal: AbortSignal): Promise<Response & { readonly body: ReadableStream }> {
+    const address = path.split('/').map(encodeURIComponent).join('/')
+    const response = await fetch(`${this.#root}/file/bot${this.#token}/${address}`, { signal }).catch(
+      (error: unknown) => {
+        throw this.#failure(error)
+      },
+    )
+    if (isWhole(response)) return response
+    await response.body?.cancel()
+    throw new CallError('refused', `the file is not there (${response.status})`, { code: response.status })
   }
 
   #failure(error: unknown): CallError {
@@ -88,7 +167,7 @@ export class BotApi {
     return new CallError('lost', `no answer from ${this.#host} (${why})`)
   }
 
-  #refusal({ error_code: code, description, parameters }: GrammyError): CallError {
+  #refusal({ error_code: code, description, parameters }: Refusal): CallError {
     if (!Number.isInteger(code) || code >= 500) {
       return new CallError('lost', `${this.#host} has trouble of its own (${code})`)
     }
@@ -107,6 +186,26 @@ export class BotApi {
       .replaceAll(/"[^"]*"|(?<=\s)'[^']*'(?=\s|$)/g, '…')
       .replace(/^(?:Bad Request|Forbidden|Unauthorized|Conflict|Not Found): /, '')
   }
+}
+
+const tooLarge: Refusal = { error_code: 413, description: 'Request Entity Too Large', parameters: {} }
+
+/** Without the keys that have no value. */
+function given({
+  retry_after,
+  migrate_to_chat_id,
+}: {
+  readonly retry_after?: number | undefined
+  readonly migrate_to_chat_id?: number | undefined
+}): Refusal['parameters'] {
+  return {
+    ...(retry_after === undefined ? {} : { retry_after }),
+    ...(migrate_to_chat_id === undefined ? {} : { migrate_to_chat_id }),
+  }
+}
+
+function isWhole(response: Response): response is Response & { readonly body: ReadableStream } {
+  return response.ok && response.body !== null
 }
 
 function isSignal(signal: unknown): signal is Signal {
@@ -131,6 +230,10 @@ async function plainFetch(url: string, { method, headers, body, signal }: Reques
   if (signal.aborted) stop.abort()
   signal.addEventListener('abort', () => stop.abort(), { once: true })
   return fetch(url, { method, headers, body, signal: stop.signal })
+}
+
+function freshFetch(url: string, { headers, ...request }: Request): Promise<Response> {
+  return plainFetch(url, { ...request, headers: { ...headers, connection: 'close' } })
 }
 
 /** To grammY's types, fetch is that of its library; it asks for no more than ours can do. */

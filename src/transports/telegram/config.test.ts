@@ -18,7 +18,26 @@ describe('the settings of Telegram', () => {
       allowed_group_ids: [],
       group_mention_only: false,
       telegram_api_root: 'https://api.telegram.org',
+      streaming: {
+        enabled: true,
+        telegram: 'auto',
+        edit_interval_seconds: 1.5,
+        show_tool_progress: true,
+        show_thinking_indicator: true,
+        show_reasoning_stream: false,
+      },
+      scene: { seen_reaction: false, status_reaction: true },
     })
+  })
+
+  test('say what would be right about how a turn is shown', () => {
+    assert.deepEqual(wrong({ streaming: { telegram: 'draft', edit_interval_seconds: 0.1 } }), [
+      'streaming.telegram: must be "auto", "drafts" or "edits"',
+      'streaming.edit_interval_seconds: must be a number of seconds, 1 or more',
+    ])
+    assert.deepEqual(wrong({ scene: { status_reaction: 'yes' } }), [
+      'scene.status_reaction: must be true or false',
+    ])
   })
 
   test('need a token that looks like one, and say where to get it', () => {

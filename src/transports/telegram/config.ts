@@ -62,6 +62,47 @@ const root = z
   .transform((value) => value.replace(/\/+$/, ''))
   .default('https://api.telegram.org')
 
+const flag = (usual: boolean, about: string) =>
+  z.boolean({ error: 'must be true or false' }).default(usual).describe(about)
+const ways = 'must be "auto", "drafts" or "edits"'
+const seconds = 'must be a number of seconds, 1 or more'
+
+const streaming = z
+  .object(
+    {
+      enabled: flag(true, 'Whether a running turn is shown as it goes on; else only its answer.'),
+      telegram: z
+        .enum(['auto', 'drafts', 'edits'], { error: ways })
+        .default('auto')
+        .describe(
+          'How a running turn is shown: as a draft that becomes a message at the end (`drafts`, in private chats), as a message that is edited (`edits`), or as a draft where Telegram takes one (`auto`).',
+        ),
+      edit_interval_seconds: z
+        .number({ error: seconds })
+        .min(1, { error: seconds })
+        .default(1.5)
+        .describe('Seconds between two showings in one chat, at least; groups take no more than one in 4 s.'),
+      show_tool_progress: flag(true, 'Whether a line tells of each tool that the agent uses.'),
+      show_thinking_indicator: flag(true, 'Whether a word tells that the agent thinks.'),
+      show_reasoning_stream: flag(false, 'Whether what the agent thinks is shown, folded.'),
+    },
+    { error: 'must be a block: { … }' },
+  )
+  .prefault({})
+
+const scene = z
+  .object(
+    {
+      seen_reaction: flag(false, 'Whether a message that was taken gets the reaction 👀.'),
+      status_reaction: flag(
+        true,
+        'Whether the message of a running turn has the reaction ✍ until it is answered, and 💔 where it failed.',
+      ),
+    },
+    { error: 'must be a block: { … }' },
+  )
+  .prefault({})
+
 /** The keys of config.json that are ours. */
 export const config = z.object({
   telegram_token: token,
@@ -69,6 +110,8 @@ export const config = z.object({
   allowed_group_ids: groupIds,
   group_mention_only: z.boolean({ error: 'must be true or false' }).default(false),
   telegram_api_root: root,
+  streaming,
+  scene,
 })
 
 export type TelegramConfig = z.infer<typeof config>

@@ -1,177 +1,265 @@
 import { z } from 'zod'
-import type { Place } from '../../core/message.ts'
-import { DeliveryError, type Content, type Operation } from '../../core/transport.ts'
+import type { Log } from '../../core/define.ts'
+import type { MessageRef, Place } from '../../core/message.ts'
+import { DeliveryError, type Memory, type Operation, type Post } from '../../core/transport.ts'
 import { CallError, type BotApi } from './bot-api.ts'
+import type { Budget } from './budget.ts'
+import type { Chats, Fact } from './chats.ts'
+import { deliverable } from './content.ts'
+import { failureOf, isRefusal, isTopicLost, isUnwanted } from './failure.ts'
+import { sendFile } from './files-out.ts'
+import { findPost } from './find.ts'
+import type { Ledger } from './ledger.ts'
+import { fromLostTopic } from './lost-topic.ts'
+import { editText, sendText, type Manner } from './text-out.ts'
 
-const look = z.object({ offset: z.int(), length: z.int() })
-const entity = z.discriminatedUnion('type', [
-  look.extend({ type: z.literal('pre'), language: z.string().exactOptional() }),
-  look.extend({ type: z.literal('text_link'), url: z.string() }),
-  look.extend({
-    type: z.enum(['bold', 'italic', 'strikethrough', 'code', 'blockquote', 'expandable_blockquote']),
-  }),
-])
-const button = z.object({
-  text: z.string(),
-  callback_data: z.string(),
-  style: z.enum(['primary', 'danger']).exactOptional(),
-})
-const messageContent = z.object({
-  text: z.string(),
-  entities: z.array(entity),
-  reply_markup: z.object({ inline_keyboard: z.array(z.array(button)) }).optional(),
-})
-type MessageContent = z.infer<typeof messageContent>
-
-type Post = Extract<Operation, { type: 'post' }>
 type Edit = Extract<Operation, { type: 'edit' }>
 type Delete = Extract<Operation, { type: 'delete' }>
 
-/** Makes one call, and a second one without looks where Telegram refuses the looks. Throws only `DeliveryError`. */
-export async function deliver(api: BotApi, operation: Operation, signal: AbortSignal): Promise<string> {
-  try {
-    switch (operation.type) {
-      case 'post':
-        return await post(api, operation, signal)
-      case 'edit':
-        return await edit(api, operation, signal)
-      case 'delete':
-        return await remove(api, operation, signal)
+export interface DeliveryDeps {
+  readonly api: BotApi
+  readonly chats: Chats
+  readonly ledger: Ledger
+  readonly budget: Budget
+  readonly memory: Memory
+  readonly log: Log
+  readonly now: () => number
+  /** What was learnt of a chat. */
+  readonly learnt: (fact: Fact) => void
+}
+
+/** Where a call goes: the chat as it is called now, and the topic, as long as the bot may write there. */
+export interface Address {
+  readonly chat: string
+  readonly thread?: number
+}
+
+/** Carries operations out. What Telegram says about a chat on the way is learnt, and followed at once. */
+export class Delivery {
+  readonly #deps: DeliveryDeps
+
+  constructor(deps: DeliveryDeps) {
+    this.#deps = deps
+  }
+
+  /** Throws only `DeliveryError`. */
+  async deliver(operation: Operation, signal: AbortSignal): Promise<MessageRef> {
+    try {
+      switch (operation.type) {
+        case 'post':
+          return await this.#post(operation, signal)
+        case 'edit':
+          return await this.#edit(operation, signal)
+        case 'delete':
+          return await this.#remove(operation, signal)
+      }
+    } catch (error) {
+      throw failureOf(error, operation.type)
     }
-  } catch (error) {
-    throw failure(error, operation)
+  }
+
+  /** Looks for a post whose answer was lost. Throws only `DeliveryError`. */
+  async find(
+    post: Post,
+    others: ReadonlySet<MessageRef>,
+    signal: AbortSignal,
+  ): Promise<MessageRef | undefined> {
+    const { api, ledger } = this.#deps
+    const { chat } = this.addressOf(post.place)
+    const after = ledger.begunAfter(post.key)
+    if (after === undefined) return undefined
+    try {
+      this.#ready(chat)
+      const content = fromLostTopic(deliverable(post.content), this.#deps.chats.lostTopic(post.place))
+      const taken = (id: number): boolean => others.has(refOf(post.place, chat, id))
+      const range = { after, newest: ledger.newest(chat), taken }
+      const found = await this.#told(chat, () => findPost(api, chat, content, range, signal))
+      if (found === undefined) return undefined
+      this.#noteSent(post.key, chat, found)
+      return refOf(post.place, chat, found)
+    } catch (error) {
+      throw failureOf(error, 'post')
+    }
+  }
+
+  addressOf(place: Place): Address {
+    const { chats } = this.#deps
+    const thread = chats.lostTopic(place) === undefined ? place.thread : undefined
+    return {
+      chat: chats.presentOf(place.chat),
+      ...(thread === undefined ? {} : { thread: Number(thread) }),
+    }
+  }
+
+  async #post(operation: Post, signal: AbortSignal): Promise<MessageRef> {
+    const { ledger, chats } = this.#deps
+    const { place, key } = operation
+    // At most one more try for each thing that can be learnt: the chat has moved, its topic is lost.
+    for (let tries = 1; ; tries += 1) {
+      const { chat } = this.addressOf(place)
+      this.#ready(chat)
+      this.#beginPost(key, chat)
+      try {
+        const id = idOf(await this.#told(chat, () => this.#send(operation, signal)))
+        this.#noteSent(key, chat, id)
+        return refOf(place, chat, id)
+      } catch (error) {
+        if (isRefused(error)) ledger.end(key)
+        if (tries > 2 || !(error instanceof CallError) || !this.#learn(error, place)) throw error
+        if (chats.isReachable(chat) === false) throw error
+      }
+    }
+  }
+
+  #beginPost(key: string, chat: string): void {
+    try {
+      this.#deps.ledger.begin(key, chat)
+    } catch (error) {
+      throw new DeliveryError('unreachable', 'it could not be written down that a post begins', {
+        cause: error,
+      })
+    }
+  }
+
+  #noteSent(key: string, chat: string, id: number): void {
+    this.#deps.ledger.saw(chat, id)
+    this.#deps.ledger.end(key)
+  }
+
+  async #send(operation: Post, signal: AbortSignal): Promise<unknown> {
+    const { api, chats } = this.#deps
+    const { place, notify, replyTo } = operation
+    const { chat, thread } = this.addressOf(place)
+    const content = fromLostTopic(deliverable(operation.content), chats.lostTopic(place))
+    const reply = chat === place.chat && replyTo !== undefined && /^\d+$/.test(replyTo)
+    const manner: Manner = {
+      ...(thread === undefined ? {} : { message_thread_id: thread }),
+      disable_notification: !notify,
+      ...(reply
+        ? { reply_parameters: { message_id: Number(replyTo), allow_sending_without_reply: true } }
+        : {}),
+    }
+    if (!('kind' in content)) return sendText(api, chat, content, manner, signal)
+    const fields = Object.entries({ chat_id: chat, ...manner }).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ])
+    const outcome = await sendFile(api, content, Object.fromEntries(fields), signal)
+    if ('sent' in outcome) return outcome.sent
+    const words = `⚠️ “${content.name}” could not be sent. ${outcome.unsent}`
+    return sendText(api, chat, { text: words, entities: [] }, manner, signal)
+  }
+
+  async #edit({ place, ref, content: wire }: Edit, signal: AbortSignal): Promise<MessageRef> {
+    const { api, chats } = this.#deps
+    const { chat, id } = this.#messageOf(place, ref)
+    const content = fromLostTopic(deliverable(wire), chats.lostTopic(place))
+    // A file stays the one that it was.
+    if ('kind' in content) return ref
+    this.#ready(chat)
+    try {
+      await this.#told(chat, () => editText(api, chat, id, content, signal))
+    } catch (error) {
+      if (isRefusal(error, /message is not modified/i)) return ref
+      if (error instanceof CallError) this.#learn(error, place)
+      throw error
+    }
+    return ref
+  }
+
+  async #remove({ place, ref }: Delete, signal: AbortSignal): Promise<MessageRef> {
+    const { chat, id } = this.#messageOf(place, ref)
+    try {
+      await this.#told(chat, () =>
+        this.#deps.api.call((bot, stop) => bot.deleteMessage(chat, id, stop), signal),
+      )
+    } catch (error) {
+      if (!isRefusal(error, /message to delete not found|message_id_invalid/i)) throw error
+    }
+    return ref
+  }
+
+  /** Messages of a group that has become a supergroup stay behind, out of reach. */
+  #messageOf({ chat: wasIn }: Place, ref: MessageRef): { chat: string; id: number } {
+    const [, other, id] = /^(?:(-?\d+):)?(\d+)$/.exec(ref) ?? []
+    const chat = other ?? wasIn
+    if (id === undefined || this.#deps.chats.presentOf(chat) !== chat) {
+      throw new DeliveryError('gone', 'the message stayed behind in the group that this one was before')
+    }
+    return { chat, id: Number(id) }
+  }
+
+  /** Throws where the chat must rest: it was told so, or it is better not to let it come to that. */
+  #ready(chat: string): void {
+    const { chats, budget, now } = this.#deps
+    const told = chats.restMs(chat, now())
+    const wait = Math.max(told, budget.waitMs(chat, now()))
+    if (wait <= 0) return
+    const why =
+      told > 0 ? 'the chat rests, as Telegram has asked' : 'the chat has had all that it may have for now'
+    throw new DeliveryError('rate-limited', why, { retryAfterMs: wait })
+  }
+
+  /** Makes a call that counts, and remembers for how long the chat is to be left alone. */
+  async #told<T>(chat: string, call: () => Promise<T>): Promise<T> {
+    const { budget, chats, log, now } = this.#deps
+    budget.spend(chat, now())
+    try {
+      return await call()
+    } catch (error) {
+      if (error instanceof CallError && error.code === 429) {
+        const ms = error.retryAfterMs ?? 1000
+        log.warn({ chat, ms }, 'Telegram wants a chat to rest')
+        this.#remember(() => chats.rest(chat, now() + ms, now()))
+      }
+      throw error
+    }
+  }
+
+  /** What a refusal says about the chat. True: it is worth another try. */
+  #learn(error: CallError, place: Place): boolean {
+    const { log, memory, chats } = this.#deps
+    const fact = factOf(error, place, chats)
+    if (fact === undefined) return false
+    log.info({ place: place.key, fact, reason: error.message }, 'learnt something of a chat')
+    const entries = chats.learn(fact)
+    this.#deps.learnt(fact)
+    this.#remember(() => memory.remember(entries))
+    return fact.kind !== 'person'
+  }
+
+  /** Good to know after a restart, but not worth a delivery. */
+  #remember(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      this.#deps.log.debug({ err: error }, 'something of a chat could not be written down')
+    }
   }
 }
 
-async function post(api: BotApi, operation: Post, signal: AbortSignal): Promise<string> {
-  const { place, notify, replyTo } = operation
-  const manner = {
-    ...threadOf(place),
-    disable_notification: !notify,
-    ...(replyTo === undefined
-      ? {}
-      : { reply_parameters: { message_id: Number(replyTo), allow_sending_without_reply: true } }),
+/** The number of the message, with its chat where that is not the one that the place names. */
+function refOf(place: Place, chat: string, id: number): MessageRef {
+  return chat === place.chat ? String(id) : `${chat}:${id}`
+}
+
+function factOf(error: CallError, place: Place, chats: Chats): Fact | undefined {
+  if (error.movedTo !== undefined) {
+    return { kind: 'moved', from: chats.presentOf(place.chat), to: error.movedTo }
   }
-  const sent = await withPlainFallback(operation.content, (content) =>
-    api.call(
-      (bot, stop) => bot.sendMessage(place.chat, content.text, { ...looks(content), ...manner }, stop),
-      signal,
-    ),
-  )
-  const ref = z.object({ message_id: z.int() }).safeParse(sent)
-  if (!ref.success) throw new CallError('lost', 'the answer to a post names no message')
-  return String(ref.data.message_id)
+  if (isUnwanted(error)) return { kind: 'person', chat: place.chat, reachable: false }
+  if (!isTopicLost(error.message) || place.thread === undefined) return undefined
+  if (chats.lostTopic(place) !== undefined) return undefined
+  const state = /topic_closed/i.test(error.message) ? 'closed' : 'deleted'
+  return { kind: 'topic', chat: place.chat, thread: place.thread, state }
 }
 
-async function edit(api: BotApi, { place, ref, content }: Edit, signal: AbortSignal): Promise<string> {
-  try {
-    await withPlainFallback(content, (fitting) =>
-      api.call(
-        (bot, stop) => bot.editMessageText(place.chat, Number(ref), fitting.text, looks(fitting), stop),
-        signal,
-      ),
-    )
-  } catch (error) {
-    if (!isRefusal(error, /message is not modified/i)) throw error
-  }
-  return ref
+function idOf(sent: unknown): number {
+  const message = z.object({ message_id: z.int() }).safeParse(sent)
+  if (message.success) return message.data.message_id
+  throw new CallError('lost', 'the answer to a post names no message')
 }
 
-async function remove(api: BotApi, { place, ref }: Delete, signal: AbortSignal): Promise<string> {
-  try {
-    await api.call((bot, stop) => bot.deleteMessage(place.chat, Number(ref), stop), signal)
-  } catch (error) {
-    if (!isRefusal(error, /message to delete not found|message_id_invalid/i)) throw error
-  }
-  return ref
-}
-
-function isRefusal(error: unknown, message: RegExp): boolean {
-  return error instanceof CallError && error.code === 400 && message.test(error.message)
-}
-
-function looks({ entities, reply_markup: markup }: MessageContent) {
-  return {
-    entities,
-    link_preview_options: { is_disabled: true },
-    ...(markup === undefined ? {} : { reply_markup: markup }),
-  }
-}
-
-/** The topic, where the place is one. */
-export function threadOf({ thread }: Place): { message_thread_id?: number } {
-  return thread === undefined ? {} : { message_thread_id: Number(thread) }
-}
-
-/** A content as it comes back from the store, in the terms of the Bot API. */
-export function deliverable(content: Content): MessageContent {
-  const parsed = messageContent.safeParse(content)
-  if (parsed.success) return parsed.data
-  throw new CallError('refused', 'this content is not of this transport', { code: 400 })
-}
-
-/** A text without looks is better than none. */
-async function withPlainFallback<T>(
-  wire: Content,
-  make: (content: MessageContent) => Promise<T>,
-): Promise<T> {
-  const content = deliverable(wire)
-  try {
-    return await make(content)
-  } catch (error) {
-    if (!(error instanceof CallError) || error.code !== 400 || content.entities.length === 0) throw error
-    if (!/entit|\burl\b/i.test(error.message)) throw error
-    return make({ ...content, entities: [] })
-  }
-}
-
-function failure(error: unknown, operation: Operation): DeliveryError {
-  if (!(error instanceof CallError)) {
-    return new DeliveryError('rejected', 'a delivery stumbled over itself', { cause: error })
-  }
-  switch (error.failure) {
-    case 'unsent':
-      return new DeliveryError('unreachable', error.message)
-    case 'lost':
-      // Changing and deleting twice is the same as once.
-      return new DeliveryError(operation.type === 'post' ? 'unknown' : 'unreachable', error.message)
-    case 'refused':
-      return refusal(error, operation)
-  }
-}
-
-function refusal(error: CallError, operation: Operation): DeliveryError {
-  const { code, message } = error
-  if (code === 429) {
-    return new DeliveryError('rate-limited', message, { retryAfterMs: error.retryAfterMs ?? 1000 })
-  }
-  // The token was taken back: what is to be delivered can wait for the next one.
-  if (code === 401 || code === 404) {
-    return new DeliveryError('unreachable', `Telegram refuses the token: ${message}`)
-  }
-  if (operation.type === 'edit' && isGone(message)) return new DeliveryError('gone', message)
-  return new DeliveryError('rejected', inPlainWords(error))
-}
-
-function isGone(message: string): boolean {
-  return /message to edit not found|message can't be edited|message_id_invalid/i.test(message)
-}
-
-const plainWords: readonly (readonly [RegExp, string])[] = [
-  [/bot was blocked/i, 'the person has blocked the bot'],
-  [/user is deactivated/i, 'the account of the person does not exist any more'],
-  [/can't initiate conversation/i, 'the person has never written to the bot, so it may not begin'],
-  [/bot was kicked|bot is not a member/i, 'the bot is not in that group any more'],
-  [/not enough rights|have no rights|chat_write_forbidden/i, 'the bot may not write in that chat'],
-  [/chat not found/i, 'Telegram knows no such chat'],
-  [/message thread not found|topic_deleted|topic_id_invalid/i, 'the topic was deleted'],
-  [/topic_closed/i, 'the topic is closed'],
-]
-
-function inPlainWords({ message, movedTo }: CallError): string {
-  if (movedTo !== undefined) {
-    return `the group has become a supergroup: its id is ${movedTo} now, put that into allowed_group_ids`
-  }
-  const known = plainWords.find(([pattern]) => pattern.test(message))
-  return known === undefined ? message : `${known[1]} (${message})`
+function isRefused(error: unknown): boolean {
+  return error instanceof CallError && error.failure !== 'lost'
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Inbound } from '../../core/message.ts'
-import { hear, queryOf, type Heard, type Me } from './inbound.ts'
+import { hear, queryOf, type Ears, type Heard, type Me } from './inbound.ts'
 import { FakeTelegram } from './telegram.fake.ts'
 
 const me: Me = { id: 99, username: 'My_Bot' }
+const ears: Ears = { me, now: 123, originalOf: (chat) => chat }
 const ann = { id: 4711, is_bot: false, first_name: 'Ann' }
 const privateChat = { id: 4711, type: 'private', first_name: 'Ann' }
 const group = { id: -1001, type: 'supergroup', title: 'Team' }
@@ -14,13 +15,13 @@ function message(fields: object): object {
 }
 
 function inbound(update: object): Inbound {
-  const heard = hear(update, me, 123)
+  const heard = hear(update, ears)
   if (heard.kind !== 'inbound') assert.fail(`it was not heard: ${JSON.stringify(heard)}`)
   return heard.inbound
 }
 
 function ignored(update: object): string {
-  const heard: Heard = hear(update, me, 123)
+  const heard: Heard = hear(update, ears)
   if (heard.kind !== 'ignored') assert.fail(`it was heard: ${JSON.stringify(heard)}`)
   return heard.why
 }
@@ -125,14 +126,12 @@ describe('what is heard on Telegram', () => {
     assert.equal(inbound(message({ text: 'a', from: ann, sender_chat: channel })).sender.id, '-1009')
   })
 
-  test('is the text under a picture; what has none is left out', () => {
-    const captioned = inbound(message({ photo: [{ file_id: 'x' }], caption: 'look' }))
+  test('is the text under a picture, whatever the picture; what says nothing is left out', () => {
+    const captioned = inbound(message({ photo: [{ of: 'a new kind' }], caption: 'look' }))
     assert.equal(captioned.kind === 'message' && captioned.text, 'look')
-    assert.equal(ignored(message({ photo: [{ file_id: 'x' }] })), 'a message without text')
-    assert.equal(ignored(message({ new_chat_members: [ann] })), 'a message without text')
+    assert.equal(ignored(message({ new_chat_members: [ann] })), 'a message without words or files')
     assert.equal(ignored(message({ text: 'a', chat: { id: -1, type: 'channel' } })), 'a channel')
     assert.equal(ignored(message({ text: 'a', from: { ...ann, id: 99 } })), 'a message of the bot itself')
-    assert.match(ignored(message({ migrate_to_chat_id: -1005 })), /became the supergroup -1005/)
   })
 
   test('is an edit where an earlier text was changed', () => {
@@ -175,10 +174,11 @@ describe('what is heard on Telegram', () => {
 
   test('makes no sense where it makes none', () => {
     for (const update of [null, 'x', {}, { update_id: 1, message: { text: 'a' } }]) {
-      assert.deepEqual(hear(update, me, 0), {
+      assert.deepEqual(hear(update, ears), {
         kind: 'ignored',
         why: 'an update of unknown shape',
         strange: true,
+        facts: [],
       })
     }
     assert.equal(ignored({ update_id: 1, poll: {} }), 'an update of unknown kind')

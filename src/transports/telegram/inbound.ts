@@ -1,5 +1,15 @@
-import { z } from 'zod'
-import type { Inbound, Place } from '../../core/message.ts'
+import type { Inbound, Place, Sender } from '../../core/message.ts'
+import type { Fact } from './chats.ts'
+import { attachmentsOf, saidOf } from './media-in.ts'
+import {
+  readUpdate,
+  type Update,
+  type WireEntity,
+  type WireMember,
+  type WireMessage,
+  type WirePlace,
+  type WireUser,
+} from './wire.ts'
 
 /** The bot itself, as Telegram knows it. */
 export interface Me {
@@ -8,127 +18,123 @@ export interface Me {
 }
 
 /** What an update means to us. */
-export type Heard =
+export type Heard = { readonly facts: readonly Fact[] } & (
   | { readonly kind: 'inbound'; readonly inbound: Inbound }
   /** Somebody took the bot into a group or a channel. */
   | { readonly kind: 'added'; readonly chat: string; readonly by: string }
   /** `strange`: it may have been meant for us, but it makes no sense. */
   | { readonly kind: 'ignored'; readonly why: string; readonly strange?: boolean }
+)
 
-/** The kinds of updates that `hear` knows; Telegram sends no others. */
-export const allowedUpdates = ['message', 'edited_message', 'callback_query', 'my_chat_member'] as const
+export interface Ears {
+  readonly me: Me
+  /** Milliseconds, for what Telegram gives no time of. */
+  readonly now: number
+  /** The id under which the conversations of a chat began. */
+  readonly originalOf: (chat: string) => string
+}
 
-const user = z.object({
-  id: z.int(),
-  first_name: z.string().optional(),
-  username: z.string().optional(),
-})
-const chat = z.object({ id: z.int(), type: z.string() })
-const entity = z.object({
-  type: z.string(),
-  offset: z.int(),
-  length: z.int(),
-  user: user.optional(),
-})
-const place = z.object({
-  message_id: z.int(),
-  message_thread_id: z.int().optional(),
-  is_topic_message: z.boolean().optional(),
-  chat,
-})
-const message = place.extend({
-  date: z.int(),
-  edit_date: z.int().optional(),
-  from: user.optional(),
-  sender_chat: chat.optional(),
-  text: z.string().optional(),
-  caption: z.string().optional(),
-  entities: z.array(entity).optional(),
-  caption_entities: z.array(entity).optional(),
-  reply_to_message: z
-    .object({
-      message_id: z.int(),
-      from: user.optional(),
-      text: z.string().optional(),
-      caption: z.string().optional(),
-    })
-    .optional(),
-  quote: z.object({ text: z.string() }).optional(),
-  migrate_to_chat_id: z.int().optional(),
-})
-const membership = z.object({ status: z.string(), is_member: z.boolean().optional() })
-const update = z.object({
-  update_id: z.int(),
-  message: message.optional(),
-  edited_message: message.optional(),
-  callback_query: z
-    .object({ id: z.string(), from: user, message: place.optional(), data: z.string().optional() })
-    .optional(),
-  my_chat_member: z
-    .object({ chat, from: user, old_chat_member: membership, new_chat_member: membership })
-    .optional(),
-})
+/** The app cuts what a person wrote at this many characters, or a little before. */
+const splitFrom = 4000
 
-type Update = z.infer<typeof update>
-type WireMessage = z.infer<typeof message>
-type WireEntity = z.infer<typeof entity>
-
-/** Tells what an update means. `now`: milliseconds, for what Telegram gives no time of. */
-export function hear(wire: unknown, me: Me, now: number): Heard {
-  const parsed = update.safeParse(wire)
-  if (!parsed.success) return { kind: 'ignored', why: 'an update of unknown shape', strange: true }
-  const {
-    message: written,
-    edited_message: edited,
-    callback_query: press,
-    my_chat_member: member,
-  } = parsed.data
-  if (written !== undefined) return hearMessage(written, parsed.data, me)
-  if (edited !== undefined) return hearMessage(edited, parsed.data, me)
-  if (press !== undefined) return hearPress(press, parsed.data.update_id, now)
+/** Tells what an update means. */
+export function hear(wire: unknown, ears: Ears): Heard {
+  const update = readUpdate(wire)
+  if (update === undefined) {
+    return { kind: 'ignored', why: 'an update of unknown shape', strange: true, facts: [] }
+  }
+  const { message: written, edited_message: edited, my_chat_member: member } = update
+  if (written !== undefined) return hearMessage(written, update, ears)
+  if (edited !== undefined) return hearMessage(edited, update, ears)
+  if (update.callback_query !== undefined) return hearPress(update.callback_query, update.update_id, ears)
   if (member !== undefined) return hearMembership(member)
+  const stopped = update.stopped_message_generation
+  if (stopped !== undefined) return hearStop(stopped, update.update_id, ears)
   return ignored('an update of unknown kind')
 }
 
-function ignored(why: string): Heard {
-  return { kind: 'ignored', why }
+function ignored(why: string, facts: readonly Fact[] = []): Heard {
+  return { kind: 'ignored', why, facts }
 }
 
-function hearMessage(
-  wire: WireMessage,
-  { update_id: updateId, edited_message: edited }: Update,
-  me: Me,
-): Heard {
+function hearMessage(wire: WireMessage, update: Update, { me, originalOf }: Ears): Heard {
+  const facts = factsOf(wire)
   const group = wire.chat.type !== 'private'
   if (wire.chat.type === 'channel') return ignored('a channel')
-  if (wire.migrate_to_chat_id !== undefined) {
-    return ignored(`the group ${wire.chat.id} became the supergroup ${wire.migrate_to_chat_id}`)
-  }
-  if (wire.from?.id === me.id) return ignored('a message of the bot itself')
+  if (wire.from?.id === me.id) return ignored('a message of the bot itself', facts)
+  const attachments = attachmentsOf(wire)
   const written = wire.text ?? wire.caption
-  if (written === undefined) return ignored('a message without text')
+  const text = written ?? saidOf(wire)
+  if (text === '' && attachments.length === 0) return ignored('a message without words or files', facts)
   const entities = wire.entities ?? wire.caption_entities ?? []
-  const command = commandOf(written, entities)
-  if (group && command?.bot !== undefined && !isMe(command.bot, me))
-    return ignored('a command for another bot')
-  const sender = senderOf(wire)
-  if (sender === undefined) return ignored('a message of nobody')
-  const base = {
-    place: placeOf(wire),
-    sender,
-    sentAt: (edited === undefined ? wire.date : (wire.edit_date ?? wire.date)) * 1000,
-    group,
-    addressed: !group || isAddressed(wire, written, entities, me),
-    messageId: String(wire.message_id),
-    text: command?.bot === undefined ? written : command.name + written.slice(command.length),
+  const command = commandOf(text, entities)
+  if (group && command?.bot !== undefined && !isMe(command.bot, me)) {
+    return ignored('a command for another bot', facts)
   }
-  const event = `${updateId}:${wire.chat.id}:${wire.message_id}`
-  if (edited !== undefined)
-    return { kind: 'inbound', inbound: { kind: 'edit', id: `${event}:edit`, ...base } }
+  const sender = senderOf(wire)
+  if (sender === undefined) return ignored('a message of nobody', facts)
+  const edited = update.edited_message !== undefined
+  const base = {
+    place: placeOf(wire, originalOf),
+    sender,
+    sentAt: (edited ? (wire.edit_date ?? wire.date) : wire.date) * 1000,
+    group,
+    addressed: !group || isAddressed(wire, text, entities, me),
+    messageId: String(wire.message_id),
+    text: command?.bot === undefined ? text : command.name + text.slice(command.length),
+  }
+  const event = `${update.update_id}:${wire.chat.id}:${wire.message_id}`
+  if (edited) return { kind: 'inbound', facts, inbound: { kind: 'edit', id: `${event}:edit`, ...base } }
   const replyTo = replyOf(wire)
+  const forwardedFrom = forwarderOf(wire)
+  const partial =
+    wire.media_group_id !== undefined || wire.forward_origin !== undefined || text.length >= splitFrom
   return {
     kind: 'inbound',
-    inbound: { kind: 'message', id: event, ...base, ...(replyTo === undefined ? {} : { replyTo }) },
+    facts,
+    inbound: {
+      kind: 'message',
+      id: event,
+      ...base,
+      ...(attachments.length === 0 ? {} : { attachments }),
+      ...(replyTo === undefined ? {} : { replyTo }),
+      ...(forwardedFrom === undefined ? {} : { forwardedFrom }),
+      ...(partial ? { partial } : {}),
+    },
+  }
+}
+
+function factsOf(wire: WireMessage): readonly Fact[] {
+  const chat = String(wire.chat.id)
+  const facts: Fact[] = []
+  if (wire.migrate_to_chat_id !== undefined) {
+    facts.push({ kind: 'moved', from: chat, to: String(wire.migrate_to_chat_id) })
+  }
+  if (wire.migrate_from_chat_id !== undefined) {
+    facts.push({ kind: 'moved', from: String(wire.migrate_from_chat_id), to: chat })
+  }
+  if (wire.chat.type === 'private' && wire.from?.id === wire.chat.id) {
+    facts.push({ kind: 'person', chat, reachable: true })
+  }
+  if (wire.is_topic_message === true && wire.message_thread_id !== undefined) {
+    facts.push(topicOf(wire, chat, String(wire.message_thread_id)))
+  }
+  return facts
+}
+
+/** Whoever writes in a topic tells that it is there, and its first name; other news of it come by themselves. */
+function topicOf(wire: WireMessage, chat: string, thread: string): Fact {
+  const { forum_topic_created: created, forum_topic_edited: edited, reply_to_message: reply } = wire
+  const name = edited?.name ?? created?.name
+  const firstName = reply?.forum_topic_created?.name
+  return {
+    kind: 'topic',
+    chat,
+    thread,
+    ...(name === undefined ? {} : { name }),
+    ...(firstName === undefined ? {} : { firstName }),
+    // An admin may write in a topic that is closed to others: whether the bot may, its next message tells.
+    ...(wire.forum_topic_closed === undefined ? { state: 'open' } : {}),
   }
 }
 
@@ -136,30 +142,34 @@ function hearMessage(
  * Anonymous admins and channels write under the name of a chat. No such message comes from a person who could be
  * in a list: its sender is the chat.
  */
-function senderOf({
-  from,
-  sender_chat: chatOfSender,
-}: WireMessage): { id: string; name?: string } | undefined {
+function senderOf({ from, sender_chat: chatOfSender }: WireMessage): Sender | undefined {
   if (chatOfSender !== undefined) return { id: String(chatOfSender.id) }
   return from === undefined ? undefined : personOf(from)
 }
 
-function personOf({ id, first_name: first, username }: z.infer<typeof user>): { id: string; name?: string } {
+function personOf({ id, first_name: first, username }: WireUser): Sender {
   const name = first ?? username
   return { id: String(id), ...(name === undefined ? {} : { name }) }
 }
 
+function forwarderOf({ forward_origin: origin }: WireMessage): string | undefined {
+  if (origin === undefined) return undefined
+  const { sender_user: user, sender_user_name: hidden, sender_chat: group, chat: channel } = origin
+  return user?.first_name ?? user?.username ?? hidden ?? group?.title ?? channel?.title ?? 'somebody'
+}
+
 /** Replies in plain supergroups carry a thread id too; only that of a topic is a place of its own. */
-function placeOf({
-  chat: { id },
-  message_thread_id: thread,
-  is_topic_message: inTopic,
-}: z.infer<typeof place>): Place {
-  // Topic 1 is General: the bot may not name it when it sends there.
-  if (inTopic !== true || thread === undefined || thread === 1) {
-    return { key: `tg:${id}`, transport: 'telegram', chat: String(id) }
-  }
-  return { key: `tg:${id}:${thread}`, transport: 'telegram', chat: String(id), thread: String(thread) }
+function placeOf(wire: WirePlace, originalOf: Ears['originalOf']): Place {
+  const { chat, message_thread_id: thread, is_topic_message: inTopic } = wire
+  // In forums, topic 1 is General: the bot may not name it when it sends there.
+  const general = thread === 1 && chat.type !== 'private'
+  return place(String(chat.id), inTopic === true && !general ? thread : undefined, originalOf)
+}
+
+function place(chat: string, thread: number | undefined, originalOf: Ears['originalOf']): Place {
+  const key = `tg:${originalOf(chat)}`
+  if (thread === undefined) return { key, transport: 'telegram', chat }
+  return { key: `${key}:${thread}`, transport: 'telegram', chat, thread: String(thread) }
 }
 
 interface CommandWord {
@@ -198,22 +208,27 @@ function answered(wire: WireMessage): WireMessage['reply_to_message'] {
   return inTopic === true && reply?.message_id === thread ? undefined : reply
 }
 
+/** What was quoted may be of a message in another chat: then only its words are known. */
 function replyOf(wire: WireMessage): { messageId: string; text?: string } | undefined {
   const reply = answered(wire)
-  if (reply === undefined) return undefined
-  const text = wire.quote?.text ?? reply.text ?? reply.caption
-  return { messageId: String(reply.message_id), ...(text === undefined ? {} : { text }) }
+  const text = wire.quote?.text ?? reply?.text ?? reply?.caption
+  if (reply === undefined && text === undefined) return undefined
+  return { messageId: String(reply?.message_id ?? ''), ...(text === undefined ? {} : { text }) }
 }
 
-function hearPress(press: NonNullable<Update['callback_query']>, updateId: number, now: number): Heard {
-  const { id, from, message: where, data } = press
+function hearPress(
+  { id, from, message: where, data }: NonNullable<Update['callback_query']>,
+  updateId: number,
+  { now, originalOf }: Ears,
+): Heard {
   if (where === undefined || data === undefined) return ignored('a press that is not on our messages')
   return {
     kind: 'inbound',
+    facts: [],
     inbound: {
       kind: 'press',
       id: `${updateId}:${id}`,
-      place: placeOf(where),
+      place: placeOf(where, originalOf),
       sender: personOf(from),
       sentAt: now,
       group: where.chat.type !== 'private',
@@ -229,13 +244,42 @@ export function queryOf(pressId: string): string {
   return pressId.slice(pressId.indexOf(':') + 1)
 }
 
-function hearMembership(change: NonNullable<Update['my_chat_member']>): Heard {
-  const { chat: where, from, old_chat_member: before, new_chat_member: after } = change
-  if (where.type === 'private') return ignored('a private chat was opened or blocked')
-  if (isMember(before) || !isMember(after)) return ignored('other rights in a group, or none any more')
-  return { kind: 'added', chat: String(where.id), by: String(from.id) }
+/** Telegram's own Stop button under a draft says what /stop says. It is there in private chats only. */
+function hearStop(
+  { chat, message_thread_id: thread, draft_id: draft }: NonNullable<Update['stopped_message_generation']>,
+  updateId: number,
+  { now, originalOf }: Ears,
+): Heard {
+  if (chat.type !== 'private') return ignored('a stop outside a private chat')
+  return {
+    kind: 'inbound',
+    facts: [],
+    inbound: {
+      kind: 'message',
+      id: `${updateId}:stop`,
+      messageId: `stop of draft ${draft}`,
+      place: place(String(chat.id), thread, originalOf),
+      sender: { id: String(chat.id) },
+      sentAt: now,
+      group: false,
+      addressed: true,
+      text: '/stop',
+    },
+  }
 }
 
-function isMember({ status, is_member: member }: z.infer<typeof membership>): boolean {
+function hearMembership(change: NonNullable<Update['my_chat_member']>): Heard {
+  const { chat: where, from, old_chat_member: before, new_chat_member: after } = change
+  const chat = String(where.id)
+  if (where.type === 'private') {
+    const reachable = isMember(after)
+    const why = reachable ? 'a private chat was opened' : 'the bot was blocked'
+    return ignored(why, [{ kind: 'person', chat, reachable }])
+  }
+  if (isMember(before) || !isMember(after)) return ignored('other rights in a group, or none any more')
+  return { kind: 'added', facts: [], chat, by: String(from.id) }
+}
+
+function isMember({ status, is_member: member }: WireMember): boolean {
   return status === 'member' || status === 'administrator' || status === 'creator' || member === true
 }

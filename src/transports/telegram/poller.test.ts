@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { FatalError } from '../../core/transport.ts'
-import { menu } from './menu.ts'
 import { Stage } from './stage.fake.ts'
 
 describe('the poller', { concurrency: 4 }, () => {
@@ -20,8 +19,16 @@ describe('the poller', { concurrency: 4 }, () => {
       ['getMe', 'deleteWebhook'],
     )
     assert.deepEqual(await stage.reported('connected'), { state: 'connected', account: '@ductor_bot' })
-    await eventually(() => stage.network.world.commands.length > 0, 'the menu')
-    assert.deepEqual(stage.network.world.commands, menu)
+    const { commands } = stage.network.world
+    await eventually(() => commands.size === 2, 'the menu')
+    const menu = [{ command: 'new', description: 'Begin anew' }]
+    assert.deepEqual(
+      [...commands],
+      [
+        ['all_private_chats', menu],
+        ['all_group_chats', menu],
+      ],
+    )
     assert.deepEqual(stage.network.lints, [])
   })
 
@@ -86,7 +93,10 @@ describe('the poller', { concurrency: 4 }, () => {
     const other = new AbortController()
     const polling = pollLikeAnother(stage.network.apiRoot, stage.network.token, other.signal)
     const failed = await stage.reported('failed')
-    assert.match(failed.detail ?? '', /another program hears for @ductor_bot/)
+    assert.match(
+      failed.detail ?? '',
+      /another program has been hearing for @ductor_bot \(bot 123456789\) since \d\d:\d\d/,
+    )
     other.abort()
     await polling
     const seen = stage.reports.length

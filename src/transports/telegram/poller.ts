@@ -1,40 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { authorise, type Policy } from '../../core/authorise.ts'
 import type { TransportDeps } from '../../core/define.ts'
-import { FatalError, type Intake, type TransportReport } from '../../core/transport.ts'
+import type { Inbound } from '../../core/message.ts'
+import { FatalError, type Intake } from '../../core/transport.ts'
 import { CallError, type BotApi } from './bot-api.ts'
-import { allowedUpdates, hear, type Heard, type Me } from './inbound.ts'
-import { menu } from './menu.ts'
+import { Condition } from './condition.ts'
+import { hear, type Heard, type Me } from './inbound.ts'
+import type { Chats, Fact } from './chats.ts'
+import type { Leaving } from './leaving.ts'
+import type { Ledger } from './ledger.ts'
+import { setMenu } from './menu.ts'
+import { Silence } from './silence.ts'
+import type { Tempo } from './tempo.ts'
+import { allowedUpdates } from './wire.ts'
 
-/** How long things take. */
-export interface Tempo {
-  /** For how long Telegram may hold a poll open when there is nothing to hear; at most 50. */
-  readonly pollSeconds: number
-  /** After which a call other than a poll counts as lost; a poll has as much more. */
-  readonly callTimeoutMs: number
-  /** After the first failure; each further one waits twice as long. */
-  readonly firstPauseMs: number
-  readonly longestPauseMs: number
-  /** While another program polls the same bot. */
-  readonly conflictPauseMs: number
-}
-
-export const usualTempo: Tempo = {
-  pollSeconds: 25,
-  callTimeoutMs: 20_000,
-  firstPauseMs: 1000,
-  longestPauseMs: 30_000,
-  conflictPauseMs: 5000,
-}
-
-export interface PollerDeps extends Pick<TransportDeps, 'log' | 'report' | 'heard'> {
-  readonly policy: Policy
+export interface PollerDeps extends Pick<TransportDeps, 'log' | 'report' | 'heard' | 'commands'> {
   readonly api: BotApi
   /** For the polls alone: they wait longer. */
   readonly pollApi: BotApi
+  /** As `pollApi`, with a new connection for each. */
+  readonly freshApi: BotApi
+  readonly chats: Chats
+  readonly ledger: Ledger
+  readonly leaving: Leaving
   readonly tempo: Tempo
   readonly now: () => number
+  /** What has just been stored. */
+  readonly taken: (inbound: Inbound) => void
+  /** What was learnt of a chat. */
+  readonly learnt: (fact: Fact) => void
 }
 
 const whoAmI = z.object({ id: z.int(), username: z.string() })
@@ -42,6 +36,9 @@ const batchOf = z.array(z.looseObject({ update_id: z.int() }))
 type Batch = z.infer<typeof batchOf>
 
 const offsetKey = 'offset'
+const offsetAtKey = 'offset_at'
+/** After a week without updates Telegram begins its numbers anew: an old offset says nothing then. */
+const offsetLifeMs = 6 * 24 * 3_600_000
 const conflictPollSeconds = 3
 /** As many as Telegram gives at once. */
 const batchSize = 100
@@ -52,21 +49,24 @@ const batchSize = 100
  */
 export class Poller {
   readonly #deps: PollerDeps
-  #account: string | undefined
-  #reported: TransportReport | undefined
-  #webhookInTheWay = false
-  #conflict = false
+  readonly #condition: Condition
+  readonly #silence: Silence
+  #pollApi: BotApi
 
   constructor(deps: PollerDeps) {
     this.#deps = deps
+    this.#pollApi = deps.pollApi
+    this.#condition = new Condition({ host: deps.api.host, ...deps })
+    this.#silence = new Silence({ ...deps, quietMs: deps.tempo.quietMs })
   }
 
   async listen(intake: Intake, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    this.#report({ state: 'connecting' })
+    const condition = this.#condition
+    condition.connecting()
     try {
       const me = await this.#connect(signal)
-      const settingMenu = this.#setMenu(signal)
+      const settingMenu = setMenu(this.#deps, signal)
       try {
         await this.#poll(me, intake, signal)
       } finally {
@@ -76,7 +76,7 @@ export class Poller {
       // Whatever was under way when it was told to stop has failed, and that is no news.
       if (!signal.aborted) throw error
     } finally {
-      if (signal.aborted) this.#report({ state: 'stopped' })
+      if (signal.aborted) condition.stopped()
     }
   }
 
@@ -85,41 +85,80 @@ export class Poller {
     const me = await this.#insist(async () => {
       const parsed = whoAmI.safeParse(await api.call((bot, stop) => bot.getMe(stop), signal))
       if (!parsed.success) throw new CallError('lost', `${api.host} does not say who the bot is`)
-      this.#account = `@${parsed.data.username}`
+      this.#condition.is(parsed.data)
       await this.#deleteWebhook(signal)
       return parsed.data
     }, signal)
-    this.#connected()
+    this.#condition.connected()
     return me
   }
 
   async #poll(me: Me, intake: Intake, signal: AbortSignal): Promise<void> {
-    const { heard, log, now } = this.#deps
-    let offset = savedOffset(intake)
+    const { heard, now } = this.#deps
+    let offset = savedNumber(intake, offsetKey)
+    let offsetAt = savedNumber(intake, offsetAtKey) ?? now()
     while (!signal.aborted) {
-      const batch = await this.#insist(() => this.#getUpdates(offset, signal), signal)
-      this.#connected()
+      if (now() - offsetAt > offsetLifeMs) offset = undefined
+      let batch = await this.#insist(() => this.#getUpdates(this.#pollApi, offset, signal), signal)
+      if (batch.length === 0) batch = await this.#lookAround(offset, signal)
+      this.#condition.connected()
       heard()
       const last = batch.at(-1)
       if (last === undefined) continue
-      const meanings = batch.map((update) => hear(update, me, now()))
-      for (const meaning of meanings) if (meaning.kind === 'ignored') this.#ignore(meaning)
+      this.#silence.broken()
+      offsetAt = now()
+      await this.#take(batch, me, intake, last.update_id, offsetAt, signal)
       // The last one, not the highest: after a quiet week Telegram may begin its numbers anew, and lower.
-      const next = last.update_id + 1
-      await intake.take(
-        meanings.flatMap((meaning) => (meaning.kind === 'inbound' ? [meaning.inbound] : [])),
-        { [offsetKey]: String(next) },
-      )
-      offset = next
-      log.debug({ updates: batch.length }, 'updates taken')
-      for (const meaning of meanings) if (meaning.kind === 'added') await this.#join(meaning, signal)
+      offset = last.update_id + 1
     }
   }
 
-  async #getUpdates(offset: number | undefined, signal: AbortSignal): Promise<Batch> {
-    const { pollApi } = this.#deps
-    if (this.#webhookInTheWay) await this.#deleteWebhook(signal)
-    const answer = await pollApi.call(
+  /** Stores what a batch says, together with the fact that it was heard; then acts on it. */
+  async #take(
+    batch: Batch,
+    me: Me,
+    intake: Intake,
+    last: number,
+    at: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { log, chats, leaving, taken } = this.#deps
+    const facts: Record<string, string> = {}
+    const meanings = batch.map((update) => {
+      const meaning = hear(update, { me, now: at, originalOf: (chat) => chats.originalOf(chat) })
+      // At once: what comes later in the same batch may already be about the chat under its new name.
+      Object.assign(facts, this.#learn(meaning))
+      return meaning
+    })
+    const inbounds = meanings.flatMap((meaning) => (meaning.kind === 'inbound' ? [meaning.inbound] : []))
+    await intake.take(inbounds, { ...facts, [offsetKey]: String(last + 1), [offsetAtKey]: String(at) })
+    log.debug({ updates: batch.length }, 'updates taken')
+    for (const inbound of inbounds) taken(inbound)
+    for (const meaning of meanings) {
+      if (meaning.kind === 'added') await leaving.added(meaning.chat, meaning.by, signal)
+      else if (meaning.kind === 'ignored') this.#ignore(meaning)
+      else if (meaning.inbound.group) await leaving.heardIn(meaning.inbound.place.chat, signal)
+    }
+  }
+
+  #learn(meaning: Heard): Record<string, string> {
+    const { chats, ledger, learnt } = this.#deps
+    const entries: Record<string, string> = {}
+    for (const fact of meaning.facts) {
+      Object.assign(entries, chats.learn(fact))
+      learnt(fact)
+    }
+    if (meaning.kind === 'inbound' && meaning.inbound.kind === 'message') {
+      const { place, messageId } = meaning.inbound
+      const number = Number(messageId)
+      if (Number.isSafeInteger(number)) Object.assign(entries, ledger.saw(place.chat, number))
+    }
+    return entries
+  }
+
+  async #getUpdates(api: BotApi, offset: number | undefined, signal: AbortSignal): Promise<Batch> {
+    if (this.#condition.webhookInTheWay) await this.#deleteWebhook(signal)
+    const answer = await api.call(
       (bot, stop) =>
         bot.getUpdates(
           {
@@ -133,21 +172,40 @@ export class Poller {
       signal,
     )
     const batch = batchOf.safeParse(answer)
-    if (!batch.success) throw new CallError('lost', `${pollApi.host} sent updates that make no sense`)
+    if (!batch.success) throw new CallError('lost', `${api.host} sent updates that make no sense`)
     return batch.data
+  }
+
+  /** When it has been quiet for long: is it really? What waits all the same is fetched over a new connection. */
+  async #lookAround(offset: number | undefined, signal: AbortSignal): Promise<Batch> {
+    const waiting = await this.#silence.check(signal)
+    if (waiting === undefined) return []
+    const { freshApi, log } = this.#deps
+    const batch = await this.#insist(() => this.#getUpdates(freshApi, offset, signal), signal)
+    log.warn({ waiting, came: batch.length }, 'updates waited that no poll brought')
+    if (batch.length > 0) {
+      // What has gone deaf once is not trusted again.
+      this.#pollApi = freshApi
+      return batch
+    }
+    if (await this.#silence.stillWait(signal)) {
+      this.#condition.deaf(waiting)
+      return this.#insist(() => this.#getUpdates(freshApi, undefined, signal), signal)
+    }
+    return []
   }
 
   /** Seconds. After trouble a short poll tells soon whether it is over; two that poll see each other only by waiting. */
   #patience(): number {
     const { pollSeconds } = this.#deps.tempo
-    if (this.#reported?.state === 'connected') return pollSeconds
-    return this.#conflict ? Math.min(conflictPollSeconds, pollSeconds) : 0
+    if (this.#condition.isConnected) return pollSeconds
+    return this.#condition.inConflict ? Math.min(conflictPollSeconds, pollSeconds) : 0
   }
 
   /** A webhook would get the updates in our place. What waits for us stays. */
   async #deleteWebhook(signal: AbortSignal): Promise<void> {
     await this.#deps.api.call((bot, stop) => bot.deleteWebhook({ drop_pending_updates: false }, stop), signal)
-    this.#webhookInTheWay = false
+    this.#condition.webhookIsGone()
   }
 
   /** Tries until it works; says how it goes; gives up only where trying again cannot help. */
@@ -157,36 +215,13 @@ export class Poller {
         return await attempt()
       } catch (error) {
         if (signal.aborted || !(error instanceof CallError)) throw error
-        if (error.code === 401 || error.code === 404) throw this.#refused(error)
-        this.#trouble(error, failures)
+        if (error.code === 401 || error.code === 404) {
+          throw new FatalError(this.#condition.refused(), { cause: error })
+        }
+        this.#condition.trouble(error, failures)
         await sleep(this.#pauseMs(error, failures), undefined, { signal })
       }
     }
-  }
-
-  #refused(error: CallError): FatalError {
-    const detail =
-      'Telegram refuses the token of the bot: ask @BotFather for the valid one (/mybots, then API Token), and put it into telegram_token.'
-    this.#report({ state: 'failed', detail })
-    return new FatalError(detail, { cause: error })
-  }
-
-  #trouble(error: CallError, failures: number): void {
-    const { log } = this.#deps
-    log.debug({ failure: error.failure, code: error.code, reason: error.message, failures }, 'a poll failed')
-    this.#conflict = error.code === 409
-    this.#webhookInTheWay = this.#conflict && /webhook/i.test(error.message)
-    // A connection that breaks once in a while is no trouble; one that cannot be had again is.
-    const mayBeNothing = failures === 1 && error.failure === 'lost' && this.#reported?.state === 'connected'
-    if (!mayBeNothing) this.#report({ state: 'failed', detail: this.#explain(error) })
-  }
-
-  #explain(error: CallError): string {
-    const bot = this.#account ?? 'this bot'
-    if (error.code !== 409) return `${error.message}; ductor goes on trying`
-    return this.#webhookInTheWay
-      ? `another program has set a webhook for ${bot}, which takes its updates away. ductor removes it; stop that program, or give one of the two a bot of its own.`
-      : `another program hears for ${bot} at the same time, so each gets only a part of the messages. Stop it, or give one of the two a bot of its own; ductor goes on by itself.`
   }
 
   #pauseMs(error: CallError, failures: number): number {
@@ -196,51 +231,14 @@ export class Poller {
     return Math.min(firstPauseMs * 2 ** Math.min(failures - 1, 20), longestPauseMs)
   }
 
-  #connected(): void {
-    if (this.#reported?.state !== 'connected') this.#report({ state: 'connected' })
-  }
-
-  #report(report: TransportReport): void {
-    const full = { ...report, ...(this.#account === undefined ? {} : { account: this.#account }) }
-    if (full.state === this.#reported?.state && full.detail === this.#reported.detail) return
-    this.#reported = full
-    this.#deps.report(full)
-  }
-
   #ignore({ why, strange }: Extract<Heard, { kind: 'ignored' }>): void {
     const { log } = this.#deps
     if (strange === true) log.warn({ why }, 'an update was left out')
     else log.debug({ why }, 'an update was left out')
   }
-
-  /** Leaves a group or channel at once when whoever added the bot may not do so. */
-  async #join({ chat, by }: Extract<Heard, { kind: 'added' }>, signal: AbortSignal): Promise<void> {
-    const { api, log, policy } = this.#deps
-    const verdict = authorise(policy, { act: 'invite', sender: by, chat, group: true, addressed: false })
-    if (verdict.allowed) return log.info({ chat, by }, 'added to a group')
-    log.info({ chat, by, reason: verdict.reason }, 'left a group')
-    try {
-      await api.call((bot, stop) => bot.leaveChat(chat, stop), signal)
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error
-      // It stays there in silence: no message from there is let in.
-      log.warn({ chat, reason: error.message }, 'could not leave a group')
-    }
-  }
-
-  async #setMenu(signal: AbortSignal): Promise<void> {
-    const { api, log } = this.#deps
-    try {
-      await api.call((bot, stop) => bot.setMyCommands(menu, undefined, stop), signal)
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error
-      // Commands work without it.
-      log.debug({ reason: error.message }, 'the menu of commands was not set')
-    }
-  }
 }
 
-function savedOffset(intake: Intake): number | undefined {
-  const saved = intake.recall(offsetKey)
+function savedNumber(intake: Intake, key: string): number | undefined {
+  const saved = intake.recall(key)
   return saved !== undefined && /^-?\d+$/.test(saved) ? Number(saved) : undefined
 }

@@ -3,9 +3,19 @@ import { describe, test } from 'node:test'
 import type { TurnEvent } from '../../core/provider.ts'
 import { emptyView, fold, noticeView, type Choice, type Part, type View } from '../../core/view.ts'
 import { accepted } from './accepted.fake.ts'
-import { renderer } from './render.ts'
+import { renderer, type MessageContent, type TextMessage } from './render.ts'
 
-const render = renderer()
+/** The messages of words; what else a view has is tried where files are. */
+function wordsOf(made: readonly MessageContent[]): readonly TextMessage[] {
+  return made.flatMap((message) => (isText(message) ? [message] : []))
+}
+
+function isText(message: MessageContent): message is TextMessage {
+  return message['kind'] !== 'file'
+}
+
+const renderAll = renderer()
+const render = (view: View) => wordsOf(renderAll(view))
 
 /** The texts of the messages; fails where the network would not take them as they are. */
 function texts(view: View): readonly string[] {

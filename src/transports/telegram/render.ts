@@ -8,12 +8,35 @@ import { keyboard, type Keyboard } from './keyboard.ts'
 import { formatMarkdown } from './markdown-entities.ts'
 import { split } from './split.ts'
 
-/** What one message holds, in the words of the Bot API. */
-export interface MessageContent extends Content {
+export interface TextMessage extends Content {
   readonly text: string
   readonly entities: readonly Entity[]
   readonly reply_markup?: Keyboard
 }
+
+interface FileMessage extends Content {
+  readonly kind: 'file'
+  /** Absolute. */
+  readonly path: string
+  readonly name: string
+  readonly mime_type: string
+  /** Bytes. */
+  readonly size: number
+}
+
+/** What one message holds, in the words of the Bot API. */
+export type MessageContent = TextMessage | FileMessage
+
+/** What a person wants to see of a turn besides the answer. */
+export interface Shows {
+  readonly tools: boolean
+  /** A word that the agent thinks, while it does. */
+  readonly thinking: boolean
+  /** What it thinks, folded. */
+  readonly reasoning: boolean
+}
+
+const everything: Shows = { tools: true, thinking: true, reasoning: false }
 
 type Tool = Extract<Part, { kind: 'tool' }>
 
@@ -30,13 +53,13 @@ const longRun = 6
  * Makes the function that lists the messages of a view: one message that grows as the turn goes on, and more only
  * where the text outgrows it. Pure to its caller; inside it remembers parts and views that it has seen.
  */
-export function renderer(): (view: View) => readonly MessageContent[] {
+export function renderer(shows: Shows = everything): (view: View) => readonly MessageContent[] {
   const rendered = new WeakMap<View, readonly MessageContent[]>()
   const formatted = new WeakMap<Part, Formatted>()
   const growingText = growingMarkdown()
   const markdown: FormatText = (part, growing) =>
     growing ? growingText(part.text) : remembered(formatted, part, () => formatMarkdown(part.text))
-  return (view) => remembered(rendered, view, () => render(view, markdown))
+  return (view) => remembered(rendered, view, () => render(view, markdown, shows))
 }
 
 type FormatText = (part: Extract<Part, { kind: 'text' }>, growing: boolean) => Formatted
@@ -53,34 +76,46 @@ function remembered<Key extends object, Value>(
   return made
 }
 
-function render(view: View, markdown: FormatText): readonly MessageContent[] {
-  const pieces = groups(view).flatMap((group, index, all) => {
+function render(view: View, markdown: FormatText, shows: Shows): readonly MessageContent[] {
+  const pieces = groups(view, shows).flatMap((group, index, all) => {
     const growing = view.state === 'working' && index === all.length - 1
-    const piece = pieceOf(group, growing, markdown)
+    const piece = pieceOf(group, growing, markdown, shows)
     return isBlank(piece.text) ? [] : [piece]
   })
-  const messages: Formatted[] = [...split(trim(join(pieces, gap)))]
-  if (messages.length === 0 && view.choices.length > 0) messages.push(plain('Please choose:'))
-  return messages.map(({ text, entities }, index) => ({
+  const texts: Formatted[] = [...split(trim(join(pieces, gap)))]
+  if (texts.length === 0 && view.choices.length > 0) texts.push(plain('Please choose:'))
+  const messages = texts.map(({ text, entities }, index) => ({
     text,
     entities,
-    ...(view.choices.length > 0 && index === messages.length - 1
+    ...(view.choices.length > 0 && index === texts.length - 1
       ? { reply_markup: keyboard(view.choices) }
       : {}),
   }))
+  // Files come when all is said: what is posted keeps its place, and a text that grows needs room below.
+  return view.state === 'working' ? messages : [...messages, ...view.parts.flatMap(fileOf)]
 }
 
-type Group = readonly Tool[] | Exclude<Part, Tool>
+function fileOf(part: Part): readonly FileMessage[] {
+  if (part.kind !== 'file') return []
+  const { path, name, mimeType, size } = part
+  return [{ kind: 'file', path, name, mime_type: mimeType, size }]
+}
+
+type Group = readonly Tool[] | Exclude<Part, Tool | { readonly kind: 'file' }>
 
 /** The parts that are shown, with tools that follow each other together. */
-function groups({ parts, state }: View): readonly Group[] {
+function groups({ parts, state }: View, { tools, thinking, reasoning }: Shows): readonly Group[] {
   const all: Group[] = []
   for (const [index, part] of parts.entries()) {
     const last = all.at(-1)
     if (part.kind === 'tool') {
+      if (!tools) continue
       if (isRun(last)) all[all.length - 1] = [...last, part]
       else all.push([part])
-    } else if (part.kind !== 'thinking' || (state === 'working' && index === parts.length - 1)) {
+    } else if (part.kind === 'thinking') {
+      const now = state === 'working' && index === parts.length - 1
+      if ((now && thinking) || (reasoning && !isBlank(part.text))) all.push(part)
+    } else if (part.kind !== 'file') {
       all.push(part)
     }
   }
@@ -91,19 +126,24 @@ function isRun(group: Group | undefined): group is readonly Tool[] {
   return Array.isArray(group)
 }
 
-function pieceOf(group: Group, growing: boolean, markdown: FormatText): Piece {
+function pieceOf(group: Group, growing: boolean, markdown: FormatText, { reasoning }: Shows): Piece {
   if (isRun(group)) return { kind: 'tools', ...toolLines(group, growing) }
   switch (group.kind) {
     case 'text':
       return { kind: 'words', ...markdown(group, growing) }
-    case 'thinking':
-      return { kind: 'own', ...whole('Thinking …', { type: 'italic' }) }
+    case 'thinking': {
+      const thought = reasoning ? clean(group.text).trim() : ''
+      return {
+        kind: 'own',
+        ...(thought === ''
+          ? whole('Thinking …', { type: 'italic' })
+          : whole(thought, { type: 'expandable_blockquote' })),
+      }
+    }
     case 'notice':
       return { kind: 'own', ...trim(plain(clean(group.text))) }
     case 'plan':
       return { kind: 'own', ...trim(plain(clean(planLines(group.entries)))) }
-    case 'file':
-      return { kind: 'own', ...plain(`📎 ${oneLine(group.name, longestTitle)}`) }
     case 'footer':
       return { kind: 'own', ...whole(oneLine(group.text, longestTitle), { type: 'italic' }) }
     case 'code': {

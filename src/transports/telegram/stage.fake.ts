@@ -4,7 +4,7 @@ import { eventually } from '../../../tests/support/eventually.ts'
 import type { Inbound } from '../../core/message.ts'
 import type { TransportReport } from '../../core/transport.ts'
 import { config } from './config.ts'
-import { usualTempo, type Tempo } from './poller.ts'
+import { usualTempo, type Tempo } from './tempo.ts'
 import { FakeTelegram, type FakeOptions } from './telegram.fake.ts'
 import { Telegram } from './telegram.ts'
 
@@ -61,6 +61,10 @@ export class Stage implements AsyncDisposable {
         memory: this.store,
         report: (report) => void this.reports.push(report),
         heard: () => void (this.heard += 1),
+        commands: [
+          { name: 'new', summary: 'Begin anew' },
+          { name: 'Not For Menus', summary: 'Telegram would refuse it' },
+        ],
       },
       { ...quick, ...tempo },
     )

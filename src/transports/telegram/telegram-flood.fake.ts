@@ -30,6 +30,13 @@ export class Flood {
     else this.#count(String(chat), privateBurst, (privateBurst / privatePerSecond) * 1000)
   }
 
+  /** Drafts have a budget of their own. */
+  spendDraft(chat: number): void {
+    if (!this.#limits.flood) return
+    const { draftBurst, draftsPerSecond } = this.#limits
+    this.#count(`draft ${chat}`, draftBurst, (draftBurst / draftsPerSecond) * 1000)
+  }
+
   #count(key: string, most: number, spanMs: number): void {
     const now = this.#now()
     const window = this.#windows.get(key) ?? { calls: [], restUntil: 0, penaltySeconds: 0 }

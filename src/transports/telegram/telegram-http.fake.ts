@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { Upload } from './telegram-files.fake.ts'
 import { Refusal } from './telegram-refusal.fake.ts'
 
 /** How a call goes wrong on its way. */
@@ -23,14 +24,22 @@ export type Fault =
   | { readonly how: 'hangs' }
   /** All is done, later. */
   | { readonly how: 'slow'; readonly ms: number }
+  /** A poll brings nothing, whatever waits, as long as it comes over a connection that is kept. */
+  | { readonly how: 'deaf' }
 
 export interface WireCall {
   readonly token: string
   readonly method: string
   readonly parameters: Readonly<Record<string, unknown>>
+  /** The client means to use the connection again. */
+  readonly keepsConnection: boolean
 }
 
 export interface Wire {
+  /** The bytes behind a link that `getFile` gave; throws `Refusal` where there are none. */
+  file(token: string, path: string): Uint8Array
+  /** Bytes that a request may have. */
+  readonly mostBytes: number
   /** Does the call; throws `Refusal` where the answer is a no. */
   answer(call: WireCall, gone: AbortSignal): Promise<unknown>
   /** What shall go wrong with this call. */
@@ -84,9 +93,19 @@ export class HttpSide {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const client = new AbortController()
     response.once('close', () => client.abort())
-    const call = await readCall(request)
+    const url = new URL(request.url ?? '', 'http://127.0.0.1')
+    const [, fileToken, path] = /^\/file\/bot(\d+:[\w-]+)\/(.+)$/.exec(url.pathname) ?? []
+    if (fileToken !== undefined && path !== undefined) {
+      return this.#serveFile(fileToken, decodeURIComponent(path), response)
+    }
+    if (Number(request.headers['content-length'] ?? 0) > this.#wire.mostBytes) {
+      request.resume()
+      return send(response, 413, refused(new Refusal(413, 'Request Entity Too Large')))
+    }
+    const call = await readCall(request, url)
     if (call === undefined) return send(response, 404, refused(new Refusal(404, 'Not Found')))
     const fault = this.#wire.fault(call)
+    if (fault?.how === 'deaf' && call.keepsConnection) return send(response, 200, { ok: true, result: [] })
     if (fault?.how === 'slow') await sleep(fault.ms)
     else if (fault !== undefined && (await beforehand(fault, response))) return
     const { status, body } = await this.#carryOut(call, client.signal)
@@ -95,6 +114,23 @@ export class HttpSide {
     else if (fault?.how === 'half-answer') sendHalf(response, body)
     else if (fault?.how === 'garbled') send(response, 200, { ok: true, result: { nonsense: true } })
     else send(response, status, body)
+  }
+
+  /** A link is a call like any other to faults: that of the method `file`. */
+  async #serveFile(token: string, path: string, response: ServerResponse): Promise<void> {
+    const call = { token, method: 'file', parameters: { path }, keepsConnection: true }
+    const fault = this.#wire.fault(call)
+    if (fault?.how === 'slow') await sleep(fault.ms)
+    else if (fault !== undefined && (await beforehand(fault, response))) return
+    try {
+      const bytes = this.#wire.file(token, path)
+      response.writeHead(200, { 'content-length': bytes.length })
+      if (fault?.how !== 'half-answer') return void response.end(bytes)
+      response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy())
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      send(response, error.code, refused(error))
+    }
   }
 
   async #carryOut(call: WireCall, gone: AbortSignal): Promise<{ status: number; body: object }> {
@@ -143,6 +179,7 @@ async function beforehand(fault: Fault, response: ServerResponse): Promise<boole
     case 'half-answer':
     case 'garbled':
     case 'slow':
+    case 'deaf':
       return false
   }
 }
@@ -172,19 +209,28 @@ function sendHalf(response: ServerResponse, body: object): void {
 }
 
 /** `/bot<token>/<method>`, with parameters in the address, as a form or as JSON. */
-async function readCall(request: IncomingMessage): Promise<WireCall | undefined> {
-  const url = new URL(request.url ?? '', 'http://127.0.0.1')
+async function readCall(request: IncomingMessage, url: URL): Promise<WireCall | undefined> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(Buffer.from(chunk))
   const [, token, method] = /^\/bot(\d+:[\w-]+)\/(\w+)$/.exec(url.pathname) ?? []
   if (token === undefined || method === undefined) return undefined
   const body = await readBody(Buffer.concat(chunks), request.headers['content-type'] ?? '')
-  return { token, method, parameters: { ...Object.fromEntries(url.searchParams), ...body } }
+  return {
+    token,
+    method,
+    parameters: { ...Object.fromEntries(url.searchParams), ...body },
+    keepsConnection: request.headers.connection !== 'close',
+  }
 }
 
 async function readBody(body: Buffer, type: string): Promise<Record<string, unknown>> {
   if (body.length === 0) return {}
   if (type.startsWith('application/json')) return Object(JSON.parse(body.toString()))
   const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
-  return Object.fromEntries(form)
+  const fields: Record<string, unknown> = {}
+  for (const [key, value] of form) {
+    fields[key] =
+      typeof value === 'string' ? value : new Upload(value.name, new Uint8Array(await value.arrayBuffer()))
+  }
+  return fields
 }

@@ -6,9 +6,13 @@ export interface Limits {
   readonly privateBurst: number
   readonly groupPerMinute: number
   readonly perSecond: number
+  readonly draftsPerSecond: number
+  readonly draftBurst: number
+  readonly draftLifeMs: number
   readonly firstPenaltySeconds: number
   readonly longestPenaltySeconds: number
   readonly characters: number
+  readonly captionCharacters: number
   readonly bytes: number
   readonly entities: number
   readonly buttons: number
@@ -22,6 +26,11 @@ export interface Limits {
   readonly pressLifeMs: number
   readonly pressAnswerMs: number
   readonly deleteWithinMs: number
+  /** Bytes that a bot may send in one request, in one photo, and fetch. */
+  readonly uploadBytes: number
+  readonly photoBytes: number
+  readonly downloadBytes: number
+  readonly fileLinkMs: number
 }
 
 const hour = 3_600_000
@@ -32,9 +41,13 @@ export const networkLimits: Limits = {
   privateBurst: 5,
   groupPerMinute: 20,
   perSecond: 30,
+  draftsPerSecond: 4,
+  draftBurst: 20,
+  draftLifeMs: 30_000,
   firstPenaltySeconds: 3,
   longestPenaltySeconds: 240,
   characters: 4096,
+  captionCharacters: 1024,
   bytes: 32_768,
   entities: 100,
   buttons: 100,
@@ -45,4 +58,8 @@ export const networkLimits: Limits = {
   pressLifeMs: 150_000,
   pressAnswerMs: 15_000,
   deleteWithinMs: 48 * hour,
+  uploadBytes: 50_000_000,
+  photoBytes: 10_000_000,
+  downloadBytes: 20_000_000,
+  fileLinkMs: hour,
 }

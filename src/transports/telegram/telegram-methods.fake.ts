@@ -1,81 +1,21 @@
 import { z } from 'zod'
-import type { Flood } from './telegram-flood.fake.ts'
+import { chatMethods } from './telegram-chat-methods.fake.ts'
 import { checkKeyboard, keyboard } from './telegram-keyboard.fake.ts'
-import { badRequest, Refusal } from './telegram-refusal.fake.ts'
-import { threadOfMessage, type WireMessage, type World } from './telegram-world.fake.ts'
-
-interface Call {
-  readonly world: World
-  readonly flood: Flood
-  /** Aborted when the client has gone. */
-  readonly gone: AbortSignal
-}
-
-interface Method {
-  /** The parameters that this fake knows; the server ignores others in silence. */
-  readonly parameters: readonly string[]
-  run(parameters: unknown, call: Call): unknown
-}
-
-/** Lists, objects and numbers come as JSON, inside JSON or as text in a form. */
-function wired<T>(schema: z.ZodType<T>): z.ZodType<T> {
-  return z.preprocess((value) => {
-    if (typeof value !== 'string') return value
-    try {
-      return JSON.parse(value)
-    } catch {
-      // No JSON: the schema says what is wrong with it.
-      return value
-    }
-  }, schema)
-}
-
-const integer = wired(z.int())
-const flag = wired(z.boolean())
-const chatId = wired(z.int())
-const entities = wired(
-  z.array(
-    z.strictObject({
-      type: z.string(),
-      offset: z.int(),
-      length: z.int(),
-      url: z.string().exactOptional(),
-      language: z.string().exactOptional(),
-    }),
-  ),
-)
-
-function method<Shape extends z.ZodRawShape>(
-  shape: Shape,
-  run: (parameters: z.infer<z.ZodObject<Shape>>, call: Call) => unknown,
-): Method {
-  const schema = z.object(shape)
-  return {
-    parameters: Object.keys(shape),
-    run: (parameters, call) => {
-      const parsed = schema.safeParse(parameters)
-      if (!parsed.success) throw badRequest(missing(parsed.error))
-      return run(parsed.data, call)
-    },
-  }
-}
-
-/** As the server says it for what is left out most often. */
-function missing(error: z.ZodError): string {
-  const key = String(error.issues[0]?.path[0] ?? '')
-  if (key === 'chat_id') return 'chat_id is empty'
-  if (key === 'text') return 'message text is empty'
-  if (key === 'message_id') return 'message identifier is not specified'
-  if (key === 'entities') return "can't parse entities: wrong MessageEntity"
-  if (key === 'reply_markup') return "can't parse reply keyboard markup JSON object"
-  return `wrong parameter ${key} in request`
-}
+import { mediaMethods } from './telegram-media.fake.ts'
+import {
+  chatId,
+  entities,
+  flag,
+  integer,
+  method,
+  replyParameters,
+  wired,
+  type Method,
+} from './telegram-method.fake.ts'
+import { badRequest } from './telegram-refusal.fake.ts'
+import { threadOfMessage, type WireMessage } from './telegram-world.fake.ts'
 
 const linkPreview = wired(z.strictObject({ is_disabled: z.boolean().optional() }))
-const replyParameters = wired(
-  z.strictObject({ message_id: z.int(), allow_sending_without_reply: z.boolean().optional() }),
-)
-
 /** The methods by their names in lower case: the server does not mind the case. */
 export const methods: ReadonlyMap<string, Method> = new Map(
   Object.entries({
@@ -83,6 +23,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
       ...world.bot,
       can_join_groups: true,
       can_read_all_group_messages: world.readsGroups,
+      has_topics_enabled: world.topicsInPrivate,
       supports_inline_queries: false,
     })),
     deleteWebhook: method(
@@ -93,6 +34,15 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         return true
       },
     ),
+    setWebhook: method({ url: z.string() }, ({ url }, { world }) => {
+      world.updates.webhook = url === '' ? undefined : url
+      return true
+    }),
+    getWebhookInfo: method({}, (_, { world }) => ({
+      url: world.updates.webhook ?? '',
+      has_custom_certificate: false,
+      pending_update_count: world.updates.pending.length,
+    })),
     getUpdates: method(
       {
         offset: integer.optional(),
@@ -131,6 +81,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         }
         flood.spend(id)
         world.noteSent(id, fixed.text)
+        world.endDraft(id, thread)
         return world.put(chat, {
           from: world.bot,
           ...(fixed.entities.length === 0 ? { text: fixed.text } : fixed),
@@ -217,31 +168,8 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         return true
       },
     ),
-    setMyCommands: method(
-      { commands: wired(z.array(z.strictObject({ command: z.string(), description: z.string() }))) },
-      ({ commands }, { world }) => {
-        if (commands.length > 100) throw badRequest('BOT_COMMANDS_TOO_MUCH')
-        for (const { command, description } of commands) {
-          if (!/^[a-z0-9_]{1,32}$/.test(command)) throw badRequest('BOT_COMMAND_INVALID')
-          if (description.trim() === '' || description.length > 256) {
-            throw badRequest('BOT_COMMAND_DESCRIPTION_INVALID')
-          }
-        }
-        world.commands = commands
-        return true
-      },
-    ),
-    leaveChat: method({ chat_id: chatId }, ({ chat_id: id }, { world }) => {
-      const chat = world.chats.get(id)
-      if (chat === undefined) throw badRequest('chat not found')
-      if (chat.wire.type === 'private')
-        throw badRequest("chat member status can't be changed in private chats")
-      if (chat.bot === 'left' || chat.bot === 'kicked') {
-        throw new Refusal(403, `Forbidden: bot is not a member of the ${chat.wire.type} chat`)
-      }
-      chat.bot = 'left'
-      return true
-    }),
+    ...chatMethods,
+    ...mediaMethods,
   } satisfies Record<string, Method>).map(([name, one]) => [name.toLowerCase(), one]),
 )
 

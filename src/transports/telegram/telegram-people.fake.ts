@@ -1,3 +1,4 @@
+import { wireFile } from './telegram-media.fake.ts'
 import {
   threadOfMessage,
   type Chat,
@@ -49,17 +50,57 @@ export class Person {
 
   /** Sends a message, and gives its id. */
   writes(text: string, writing: Writing = {}): number {
+    return this.#put(bodyOf(text, writing.photo === true), writing)
+  }
+
+  #put(body: Partial<WireMessage>, writing: Writing): number {
     const chat = this.#chatOf(writing)
     if (chat === this.#chat) this.#chat.person = 'started'
-    const body = {
+    const message = this.#world.put(chat, {
       ...(writing.as === undefined ? { from: this.user } : { from: anonymous, sender_chat: writing.as }),
-      ...bodyOf(text, writing.photo === true),
+      ...body,
       ...replyFields(chat, writing),
       ...writing.extra,
-    }
-    const message = this.#world.put(chat, body)
+    })
     if (this.#botSees(chat, message)) this.#world.updates.push('message', message)
     return message.message_id
+  }
+
+  /** Sends a file, and gives the id of the message. */
+  sends(kind: string, { name, bytes, caption, ...about }: SentFile, writing: Writing = {}): number {
+    const file = this.#world.files.keep(kind, name, bytes)
+    const wire = wireFile(kind, file)
+    const described = Object.fromEntries(
+      Object.entries(wire).map(([key, value]) => [
+        key,
+        Array.isArray(value) ? value : { ...Object(value), ...about },
+      ]),
+    )
+    const words = caption === undefined ? {} : { caption }
+    return this.#put({ ...described, ...words }, writing)
+  }
+
+  /** Opens a topic in the private chat with the bot. */
+  topic(name: string): number {
+    this.#chat.person = 'started'
+    return openTopic(this.#world, this.#chat, name, this.user)
+  }
+
+  deletesTopic(id: number): void {
+    const topic = this.#chat.topics.get(id)
+    if (topic !== undefined) topic.deleted = true
+  }
+
+  /** Presses Telegram's own Stop button under what the bot is writing. */
+  stops(topic?: number): void {
+    const draft = this.#world.draft(this.id, topic)
+    if (draft?.canStop !== true) throw new Error('there is nothing to stop')
+    this.#world.stopDraft(this.id, topic, draft.id)
+    this.#world.updates.push('stopped_message_generation', {
+      chat: this.#chat.wire,
+      draft_id: draft.id,
+      ...(topic === undefined ? {} : { message_thread_id: topic }),
+    })
   }
 
   edits(messageId: number, text: string, writing: Writing = {}): void {
@@ -95,6 +136,11 @@ export class Person {
   blocks(): void {
     this.#chat.person = 'blocked'
     this.#world.updates.push('my_chat_member', this.#membership(this.#chat, 'member', 'kicked'))
+  }
+
+  unblocks(): void {
+    this.#chat.person = 'started'
+    this.#world.updates.push('my_chat_member', this.#membership(this.#chat, 'kicked', 'member'))
   }
 
   deletesAccount(): void {
@@ -167,16 +213,29 @@ export class Group {
 
   /** Opens a topic; its number is that of the message that says so. */
   topic(name: string, by?: WireUser): number {
-    const opening = this.#world.put(this.chat, {
-      from: by ?? this.#world.bot,
-      forum_topic_created: { name, icon_color: 0 },
+    return openTopic(this.#world, this.chat, name, by ?? this.#world.bot)
+  }
+
+  /** Gives a topic another name. */
+  renamesTopic(id: number, name: string, by: WireUser): void {
+    this.#tell(id, by, { forum_topic_edited: { name } })
+  }
+
+  /** Opens a closed topic again. */
+  reopensTopic(id: number, by: WireUser): void {
+    const topic = this.chat.topics.get(id)
+    if (topic !== undefined) topic.closed = false
+    this.#tell(id, by, { forum_topic_reopened: {} })
+  }
+
+  #tell(topic: number, by: WireUser, news: object): void {
+    const message = this.#world.put(this.chat, {
+      from: by,
+      message_thread_id: topic,
       is_topic_message: true,
+      ...news,
     })
-    const id = opening.message_id
-    const full = { ...opening, message_thread_id: id }
-    this.chat.messages.set(id, full)
-    this.chat.topics.set(id, { id, closed: false, deleted: false, opening: full })
-    return id
+    this.#world.updates.push('message', message)
   }
 
   closesTopic(id: number): void {
@@ -189,13 +248,38 @@ export class Group {
     if (topic !== undefined) topic.deleted = true
   }
 
-  /** Becomes a supergroup under another id. */
-  moves(id: number): Group {
+  /** Becomes a supergroup under another id. `quietly`: nobody tells the bot. */
+  moves(id: number, { quietly = false } = {}): Group {
     this.chat.movedTo = id
     const moved = this.#world.put(this.chat, { migrate_to_chat_id: id })
+    const group = new Group({ ...this.chat.wire, id, type: 'supergroup' }, this.#world)
+    const came = this.#world.put(group.chat, { migrate_from_chat_id: this.id })
+    if (quietly) return group
     this.#world.updates.push('message', moved)
-    return new Group({ ...this.chat.wire, id, type: 'supergroup' }, this.#world)
+    this.#world.updates.push('message', came)
+    return group
   }
+}
+
+export interface SentFile {
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly caption?: string
+  /** Further fields of the file, as they are. */
+  readonly [more: string]: unknown
+}
+
+function openTopic(world: World, chat: Chat, name: string, by: WireUser): number {
+  const opening = world.put(chat, {
+    from: by,
+    forum_topic_created: { name, icon_color: 0 },
+    is_topic_message: true,
+  })
+  const id = opening.message_id
+  const full = { ...opening, message_thread_id: id }
+  chat.messages.set(id, full)
+  chat.topics.set(id, { id, closed: false, deleted: false, opening: full })
+  return id
 }
 
 const anonymous: WireUser = {

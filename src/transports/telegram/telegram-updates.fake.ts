@@ -33,6 +33,7 @@ const kinds: ReadonlySet<string> = new Set([
   'chosen_inline_result',
   'poll',
   'poll_answer',
+  'stopped_message_generation',
 ])
 const askedForOnly: ReadonlySet<string> = new Set([
   'chat_member',

@@ -1,3 +1,4 @@
+import { Files } from './telegram-files.fake.ts'
 import { fixText, type WireEntity, type WireText } from './telegram-entities.fake.ts'
 import type { WireKeyboard } from './telegram-keyboard.fake.ts'
 import { networkLimits, type Limits } from './telegram-limits.fake.ts'
@@ -28,6 +29,7 @@ export interface WireMessage {
   readonly sender_chat?: WireChat
   readonly text?: string
   readonly entities?: readonly WireEntity[]
+  readonly caption?: string
   readonly edit_date?: number
   readonly message_thread_id?: number
   readonly is_topic_message?: true
@@ -60,6 +62,12 @@ export interface Query {
   answered: boolean
 }
 
+/** What the bot is about to write in a private chat. */
+export interface Draft extends WireText {
+  readonly id: number
+  readonly canStop: boolean
+}
+
 /** All that the network knows: chats, messages, presses, and the updates that wait for the bot. */
 export class World {
   readonly bot: WireUser & { readonly username: string }
@@ -68,8 +76,17 @@ export class World {
   readonly updates: Updates
   readonly chats = new Map<number, Chat>()
   readonly queries = new Map<string, Query>()
-  /** What `setMyCommands` set last. */
-  commands: readonly { readonly command: string; readonly description: string }[] = []
+  /** What `setMyCommands` set last, by scope. */
+  readonly commands = new Map<string, readonly { readonly command: string; readonly description: string }[]>()
+  /** The emoji that the bot has put on `chat:message`. */
+  readonly reactions = new Map<string, string>()
+  readonly files: Files
+  /** Private chats of this bot may have topics, as its owner has told @BotFather. */
+  topicsInPrivate = true
+  /** Older servers know no drafts. */
+  offersDrafts = true
+  readonly #drafts = new Map<string, Draft & { readonly at: number }>()
+  readonly #stoppedDrafts = new Set<string>()
   /** Without it the bot sees in groups only what is meant for it. */
   readsGroups = true
   #skewMs = 0
@@ -82,6 +99,7 @@ export class World {
     this.bot = { id, is_bot: true, first_name: username, username }
     this.limits = { ...networkLimits, ...limits }
     this.lint = lint
+    this.files = new Files(this.limits, () => this.now())
     this.updates = new Updates(this.limits, () => this.now(), lint)
   }
 
@@ -156,20 +174,52 @@ export class World {
   /** The topic that the bot names. Elsewhere than in a forum a thread id does nothing. */
   topic(chat: Chat, thread: number | undefined): Topic | undefined {
     if (thread === undefined) return undefined
-    if (chat.wire.type === 'private') throw badRequest('message thread not found')
-    if (chat.wire.is_forum !== true) {
+    const may = chat.wire.type === 'private' ? this.topicsInPrivate : chat.wire.is_forum === true
+    if (!may) {
+      if (chat.wire.type === 'private') throw badRequest('message thread not found')
       this.lint(`message_thread_id ${thread} in a chat without topics`)
       return undefined
     }
     const topic = chat.topics.get(thread)
     // General has the number 1 in clients, but the bot may not name it.
     if (topic === undefined || topic.deleted || thread === 1) throw badRequest('message thread not found')
-    if (topic.closed && chat.bot !== 'administrator') throw badRequest('TOPIC_CLOSED')
+    if (topic.closed && chat.wire.type !== 'private' && chat.bot !== 'administrator')
+      throw badRequest('TOPIC_CLOSED')
     return topic
+  }
+
+  /** What is shown as being written; it goes after a while. */
+  draft(chat: number, thread?: number): Draft | undefined {
+    const draft = this.#drafts.get(`${chat}:${thread ?? 0}`)
+    return draft !== undefined && this.now() - draft.at < this.limits.draftLifeMs ? draft : undefined
+  }
+
+  showDraft(chat: number, thread: number | undefined, draft: Draft): void {
+    const key = `${chat}:${thread ?? 0}`
+    const before = this.#drafts.get(key)
+    if (before?.id === draft.id && this.draft(chat, thread) === undefined) {
+      this.lint(`the draft ${draft.id} goes on after it has expired`)
+    }
+    if (this.#stoppedDrafts.has(`${key}:${draft.id}`))
+      this.lint(`the draft ${draft.id} goes on after its stop`)
+    else this.#drafts.set(key, { ...draft, at: this.now() })
+  }
+
+  endDraft(chat: number, thread: number | undefined): void {
+    this.#drafts.delete(`${chat}:${thread ?? 0}`)
+  }
+
+  stopDraft(chat: number, thread: number | undefined, id: number): void {
+    this.#stoppedDrafts.add(`${chat}:${thread ?? 0}:${id}`)
   }
 
   fixText(text: string, entities: readonly WireEntity[]): WireText {
     return fixText(text, entities, this.limits, this.lint)
+  }
+
+  fixCaption(text: string, entities: readonly WireEntity[]): WireText {
+    const { captionCharacters: characters } = this.limits
+    return fixText(text, entities, { ...this.limits, characters }, this.lint)
   }
 
   noteSent(chat: number, text: string): void {

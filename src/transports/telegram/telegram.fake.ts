@@ -4,7 +4,7 @@ import { HttpSide, type Fault, type WireCall } from './telegram-http.fake.ts'
 import type { Limits } from './telegram-limits.fake.ts'
 import { Group, Person } from './telegram-people.fake.ts'
 import { Refusal } from './telegram-refusal.fake.ts'
-import { World, type WireMessage, type WireUser } from './telegram-world.fake.ts'
+import { World, type Draft, type WireMessage, type WireUser } from './telegram-world.fake.ts'
 
 export interface FakeOptions {
   readonly token?: string
@@ -51,9 +51,18 @@ export class FakeTelegram {
     const lint = (fault: string): void => void this.lints.push(fault)
     this.world = new World(username, Number(this.token.split(':')[0]), limits, lint)
     this.#flood = new Flood(this.world.limits, () => this.world.now(), lint)
+    const {
+      files,
+      limits: { uploadBytes },
+    } = this.world
     this.#http = new HttpSide({
       answer: (call, gone) => this.#answer(call, gone),
       fault: (call) => this.#faultOf(call),
+      file: (asked, path) => this.#file(asked, path),
+      get mostBytes() {
+        // The fields of the form come on top of the file.
+        return files.unlimited ? Infinity : uploadBytes + 10_000
+      },
     })
   }
 
@@ -84,6 +93,16 @@ export class FakeTelegram {
   group(id: number, { title = `Group ${id}`, forum = false } = {}): Group {
     const type = String(id).startsWith('-100') ? 'supergroup' : 'group'
     return new Group({ id, type, title, ...(forum ? { is_forum: true as const } : {}) }, this.world)
+  }
+
+  /** What the bot is shown to be writing in a private chat. */
+  draft(chat: number, thread?: number): Draft | undefined {
+    return this.world.draft(chat, thread)
+  }
+
+  /** The bot's reaction to a message. */
+  reaction(chat: number, message: number): string | undefined {
+    return this.world.reactions.get(`${chat}:${message}`)
   }
 
   /** The messages of a chat as they stand now, oldest first. */
@@ -129,6 +148,13 @@ export class FakeTelegram {
 
   stop(): Promise<void> {
     return this.#http.down()
+  }
+
+  #file(token: string, path: string): Uint8Array {
+    if (token !== this.token || !this.#tokenIsValid) throw new Refusal(401, 'Unauthorized')
+    const bytes = this.world.files.at(path)
+    if (bytes === undefined) throw new Refusal(404, 'Not Found')
+    return bytes
   }
 
   #faultOf({ method }: WireCall): Fault | undefined {

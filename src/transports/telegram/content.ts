@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import type { Content } from '../../core/transport.ts'
+import { CallError } from './bot-api.ts'
+
+/** What one message holds, in the words of the Bot API; and as it comes back from the store. */
+
+const look = z.object({ offset: z.int(), length: z.int() })
+const entity = z.discriminatedUnion('type', [
+  look.extend({ type: z.literal('pre'), language: z.string().exactOptional() }),
+  look.extend({ type: z.literal('text_link'), url: z.string() }),
+  look.extend({
+    type: z.enum(['bold', 'italic', 'strikethrough', 'code', 'blockquote', 'expandable_blockquote']),
+  }),
+])
+const button = z.object({
+  text: z.string(),
+  callback_data: z.string(),
+  style: z.enum(['primary', 'danger']).exactOptional(),
+})
+
+const textContent = z.object({
+  text: z.string(),
+  entities: z.array(entity),
+  reply_markup: z.object({ inline_keyboard: z.array(z.array(button)) }).exactOptional(),
+})
+const fileContent = z.object({
+  kind: z.literal('file'),
+  path: z.string(),
+  name: z.string(),
+  mime_type: z.string(),
+  size: z.number(),
+})
+
+export type TextContent = Readonly<z.infer<typeof textContent>>
+export type FileContent = Readonly<z.infer<typeof fileContent>>
+
+/** Throws `CallError` for what is not of this transport. */
+export function deliverable(content: Content): TextContent | FileContent {
+  const parsed = z.union([fileContent, textContent]).safeParse(content)
+  if (parsed.success) return parsed.data
+  throw new CallError('refused', 'this content is not of this transport', { code: 400 })
+}

@@ -1,0 +1,64 @@
+import { CallError, type BotApi } from './bot-api.ts'
+import type { FileContent, TextContent } from './content.ts'
+import { captionOf } from './files-out.ts'
+import { editText } from './text-out.ts'
+
+/** Numbers that are tried beyond the newest message that is known. */
+const beyond = 12
+/** Numbers that are tried at all: all private chats share a counter, so a busy bot has gaps in each of them. */
+const most = 60
+
+export interface Range {
+  /** The highest number that was known before the post. */
+  readonly after: number
+  /** The highest number that is known now. */
+  readonly newest: number
+  /** Is this another message of ours? It must not be touched. */
+  readonly taken: (id: number) => boolean
+}
+
+/**
+ * Looks for a message of the bot with this content, by changing the next messages into it: “not modified” says that
+ * it is there. What is not ours, or not there, refuses. Undefined: it did not arrive. Throws `CallError` when the
+ * network does not say.
+ */
+export async function findPost(
+  api: BotApi,
+  chat: string,
+  content: TextContent | FileContent,
+  { after, newest, taken }: Range,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const last = Math.min(Math.max(newest, after) + beyond, after + most)
+  for (let id = after + 1; id <= last; id += 1) {
+    if (!taken(id) && (await isAt(api, chat, id, content, signal))) return id
+  }
+  return undefined
+}
+
+async function isAt(
+  api: BotApi,
+  chat: string,
+  id: number,
+  content: TextContent | FileContent,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    if ('kind' in content) {
+      const caption = captionOf(content)
+      const words = caption === undefined ? {} : { caption }
+      await api.call((bot, stop) => bot.editMessageCaption(chat, id, words, stop), signal)
+    } else {
+      await editText(api, chat, id, content, signal)
+    }
+    return true
+  } catch (error) {
+    if (!(error instanceof CallError) || error.code !== 400) throw error
+    if (/message is not modified/i.test(error.message)) return true
+    if (elsewhere.test(error.message)) return false
+    throw error
+  }
+}
+
+const elsewhere =
+  /message to edit not found|message can't be edited|message_id_invalid|no (?:text|caption) in the message/i

@@ -1,0 +1,23 @@
+/** How long things take. */
+export interface Tempo {
+  /** For how long Telegram may hold a poll open when there is nothing to hear; at most 50. */
+  readonly pollSeconds: number
+  /** After which a call other than a poll counts as lost; a poll has as much more. */
+  readonly callTimeoutMs: number
+  /** After the first failure; each further one waits twice as long. */
+  readonly firstPauseMs: number
+  readonly longestPauseMs: number
+  /** While another program polls the same bot. */
+  readonly conflictPauseMs: number
+  /** After so long without an update it is asked whether any waits. */
+  readonly quietMs: number
+}
+
+export const usualTempo: Tempo = {
+  pollSeconds: 25,
+  callTimeoutMs: 20_000,
+  firstPauseMs: 1000,
+  longestPauseMs: 30_000,
+  conflictPauseMs: 5000,
+  quietMs: 90_000,
+}
