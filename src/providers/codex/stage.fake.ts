@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
+import type { ProviderStage } from '../../../tests/contracts/provider.ts'
+import { codexBinary, codexEnv } from '../../../tests/support/install-codex.ts'
+import { startResponsesServer, type ResponsesServer } from '../../../tests/support/responses-server.ts'
+import { treeOf } from '../kill-tree.ts'
+import codex from './index.ts'
+import { CodexProvider } from './provider.ts'
+import { usualPatience, type Patience } from './running-turn.ts'
+
+const log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export interface CodexStage extends ProviderStage {
+  readonly home: string
+  readonly cwd: string
+  readonly model: ResponsesServer
+  readonly env: Readonly<Record<string, string>>
+  open(): CodexProvider
+}
+
+interface StageOptions {
+  /** Further lines of the configuration. */
+  readonly config?: string
+  /** Instead of the scripted model's. */
+  readonly url?: string
+  readonly env?: (home: string, url: string) => Record<string, string>
+  readonly args?: readonly string[]
+  readonly patience?: Partial<Patience>
+}
+
+/** The real Codex in a home of its own, before a scripted model. */
+export async function stage(options: StageOptions = {}): Promise<CodexStage> {
+  const home = await realpath(await mkdtemp(join(tmpdir(), 'ductor-codex-')))
+  const cwd = join(home, 'work')
+  await mkdir(cwd)
+  const model = await startResponsesServer()
+  const url = options.url ?? model.url
+  const env = options.env?.(home, url) ?? codexEnv(home, url, options.config)
+  const settings = codex.config.parse({ command: [codexBinary], args: [...(options.args ?? [])] })
+  return {
+    home,
+    cwd,
+    model,
+    env,
+    open() {
+      const provider = codex.open(settings, { home, log, memory: new InMemoryStore(), env })
+      assert.ok(provider instanceof CodexProvider)
+      return options.patience === undefined
+        ? provider
+        : new CodexProvider(
+            { command: [codexBinary], args: options.args ?? [], idleMs: 60_000 },
+            { home, log, memory: new InMemoryStore(), env },
+            { ...usualPatience, ...options.patience },
+          )
+    },
+    turn: (key, prompt, more) => ({
+      id: randomUUID(),
+      place: { key, transport: 'test', chat: key },
+      prompt,
+      attachments: [],
+      strand: '',
+      cwd,
+      permissionMode: 'ask',
+      ...more,
+    }),
+    prompts: {
+      say: (words) => `say ${words}`,
+      slow: () => 'slow 10000',
+      bash: (command) => `tool bash ${command}`,
+      history: () => 'history',
+    },
+    path: (name) => join(cwd, name),
+    processes: async () =>
+      (await treeOf(process.pid)).map(({ pid }) => pid).filter((pid) => pid !== process.pid),
+    async [Symbol.asyncDispose]() {
+      await model[Symbol.asyncDispose]()
+      await rm(home, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
