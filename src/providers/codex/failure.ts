@@ -35,6 +35,8 @@ export function errorEnding(error: TurnError | null | undefined, resets: string 
     case 'flexUnavailable':
     case 'policyCapacityUnavailable':
       return end('failed', 'OpenAI is overloaded. Send it again in a few minutes.')
+    case 'internalServerError':
+      return end('failed', 'OpenAI had an error of its own. Send it again in a few minutes.')
     case 'modelNotFound':
       return end('failed', 'Codex does not know this model. Choose another one.')
     case 'unauthorized':
@@ -77,6 +79,18 @@ export function exitFailure(exit: Exit, stderr: string): string {
   return `Codex ended ${how} before its answer was complete.${said(stderr) || ' It said nothing about why.'} Send the message again to go on.`
 }
 
+/** The vendor could not be reached for so long. */
+export function unreachable(ms: number, words: string): Ended {
+  return failed(
+    `OpenAI could not be reached for ${roughly(ms)}. Check the connection, then send it again.${said(words)}`,
+  )
+}
+
+/** Codex said nothing for so long. */
+export function silent(ms: number): Ended {
+  return failed(`Codex said nothing for ${roughly(ms)} and was stopped. Send it again.`)
+}
+
 export function failed(error: string): Ended {
   return { type: 'turn.ended', stop: 'failed', error }
 }
@@ -90,6 +104,10 @@ export function said(words: string): string {
   const clean = stripVTControlCharacters(words).trim()
   if (clean === '') return ''
   return ` Codex says: ${clean.length > gistLimit ? `…${clean.slice(-gistLimit)}` : clean}`
+}
+
+function roughly(ms: number): string {
+  return ms < 60_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} minutes`
 }
 
 function kindOf(error: TurnError | null | undefined): string | undefined {

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { PlanEntry, Turn, TurnEvent } from '../../core/provider.ts'
 import { CliProcess, type CliCommand } from '../cli-process.ts'
-import { errorEnding, exitFailure, failed, inUse, tooLong } from './failure.ts'
+import { errorEnding, exitFailure, failed, inUse, silent, tooLong, unreachable, whyRetry } from './failure.ts'
 import { inputOf, isPicture } from './input.ts'
-import { permissionsOf } from './permissions.ts'
-import type { Ended } from './running-turn.ts'
+import { sandboxWithoutAsking } from './permissions.ts'
+import type { Ended, Patience } from './running-turn.ts'
 import { toolTitle } from './tool-words.ts'
 
 const lineLimit = 16 * 1024 * 1024
@@ -58,11 +58,12 @@ export type OneShotEnd = Ended | 'gone'
 export async function* oneShot(
   turn: Turn,
   command: CliCommand,
-  killMs: number,
+  patience: Patience,
   signal: AbortSignal,
 ): AsyncGenerator<TurnEvent, OneShotEnd> {
   const process = new CliProcess({ lineLimit, ...command, args: [...command.args, ...argumentsOf(turn)] })
-  const abort = () => void process.kill(killMs)
+  const abort = () => void process.kill(patience.killMs)
+  const watch = new Watch(patience, abort)
   signal.addEventListener('abort', abort, { once: true })
   const reader = new OneShotReader(turn.resume)
   try {
@@ -71,23 +72,79 @@ export async function* oneShot(
     for await (const each of process.lines()) {
       if (each.type === 'line') yield* reader.read(each.text)
       if (reader.ending !== undefined) break
+      watch.see(reader)
     }
+  } catch {
+    // Its pipe broke, by a kill for one; the exit tells the rest.
   } finally {
+    watch.end()
     signal.removeEventListener('abort', abort)
-    await process.kill(killMs)
+    await process.kill(patience.killMs)
   }
   if (signal.aborted) return { type: 'turn.ended', stop: 'cancelled' }
-  if (reader.ending !== undefined) return reader.ending
+  const ending = reader.ending ?? watch.verdict
+  if (ending !== undefined) return ending
   const { stderr } = process
   if (turn.resume !== undefined && /no rollout found/i.test(stderr)) return 'gone'
   if (/active writer/i.test(stderr)) return failed(inUse)
   return failed(exitFailure(await process.exit, stderr))
 }
 
+/** Ends a run that would wait for ever. */
+class Watch {
+  readonly #patience: Patience
+  readonly #act: () => void
+  #retrying: NodeJS.Timeout | undefined
+  #silence: NodeJS.Timeout | undefined
+  #verdict: Ended | undefined
+
+  constructor(patience: Patience, act: () => void) {
+    this.#patience = patience
+    this.#act = act
+    this.#listenOn()
+  }
+
+  get verdict(): Ended | undefined {
+    return this.#verdict
+  }
+
+  see({ retrying, toolRuns }: OneShotReader): void {
+    if (toolRuns) clearTimeout(this.#silence)
+    else this.#listenOn()
+    if (retrying === undefined) {
+      clearTimeout(this.#retrying)
+      this.#retrying = undefined
+    } else {
+      const { retryMs } = this.#patience
+      this.#retrying ??= this.#after(retryMs, unreachable(retryMs, retrying))
+    }
+  }
+
+  end(): void {
+    clearTimeout(this.#retrying)
+    clearTimeout(this.#silence)
+  }
+
+  #listenOn(): void {
+    clearTimeout(this.#silence)
+    const { silenceMs } = this.#patience
+    this.#silence = this.#after(silenceMs, silent(silenceMs))
+  }
+
+  #after(ms: number, verdict: Ended): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#verdict ??= verdict
+      this.#act()
+    }, ms).unref()
+  }
+}
+
 /** Reads the lines of one run. */
 export class OneShotReader {
   readonly #resume: string | undefined
-  #retried = false
+  readonly #tools = new Set<string>()
+  #retrying: string | undefined
+  #told = false
   #ending: OneShotEnd | undefined
 
   constructor(resume: string | undefined) {
@@ -96,6 +153,15 @@ export class OneShotReader {
 
   get ending(): OneShotEnd | undefined {
     return this.#ending
+  }
+
+  /** Codex' words about why it tries again; undefined while it gets on. */
+  get retrying(): string | undefined {
+    return this.#retrying
+  }
+
+  get toolRuns(): boolean {
+    return this.#tools.size > 0
   }
 
   read(text: string): readonly TurnEvent[] {
@@ -108,7 +174,7 @@ export class OneShotReader {
       case 'item.started':
       case 'item.updated':
       case 'item.completed':
-        return eventsOf(parsed.item, parsed.type === 'item.completed')
+        return this.#item(parsed.item, parsed.type === 'item.completed')
       case 'error':
         return this.#retry(parsed.message)
       case 'turn.completed': {
@@ -128,14 +194,26 @@ export class OneShotReader {
     }
   }
 
+  #item(each: Item, done: boolean): readonly TurnEvent[] {
+    const events = eventsOf(each, done)
+    this.#retrying = undefined
+    for (const event of events)
+      if (event.type === 'tool') {
+        if (done) this.#tools.delete(event.id)
+        else this.#tools.add(event.id)
+      }
+    return events
+  }
+
   #retry(message: string): readonly TurnEvent[] {
     if (!message.startsWith('Reconnecting')) return []
     if (/\b401\b/.test(message)) this.#ending = endingOf(message)
-    // It would wait for a network for ever.
-    if (message.includes('waiting for network') && this.#retried) this.#ending = endingOf(message)
-    if (this.#retried) return []
-    this.#retried = true
-    return [{ type: 'notice', message: 'OpenAI did not answer; Codex is trying again.' }]
+    this.#retrying = message
+    if (this.#told) return []
+    this.#told = true
+    return [
+      { type: 'notice', message: `OpenAI did not answer${whyRetry({ message })}; Codex is trying again.` },
+    ]
   }
 }
 
@@ -185,9 +263,8 @@ function tool(id: string, title = 'A tool', status: string, done: boolean): read
 
 /** The prompt goes over the standard input: it has no limit there, and `ps` does not show it. */
 function argumentsOf(turn: Turn): readonly string[] {
-  const { sandbox } = permissionsOf(turn.permissionMode)
   const settings = [
-    `sandbox_mode=${JSON.stringify(sandbox)}`,
+    `sandbox_mode=${JSON.stringify(sandboxWithoutAsking(turn.permissionMode))}`,
     'approval_policy="never"',
     ...(turn.effort === undefined ? [] : [`model_reasoning_effort=${JSON.stringify(turn.effort)}`]),
     ...(turn.resume !== undefined || turn.instructions === undefined

@@ -22,6 +22,11 @@ export function permissionsOf(mode: PermissionMode): Permissions {
   return modes[mode]
 }
 
+/** Where a command may write when nobody can be asked: what would be asked for is refused. */
+export function sandboxWithoutAsking(mode: PermissionMode): Permissions['sandbox'] {
+  return mode === 'ask' ? 'read-only' : modes[mode].sandbox
+}
+
 /** The part of `thread/start` and `thread/resume` that says what the agent may do. */
 export function threadPermissions({ sandbox, approvalPolicy }: Permissions): object {
   return {

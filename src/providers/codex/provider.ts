@@ -177,15 +177,14 @@ export class CodexProvider implements Provider {
       }`,
     }
     const command = { ...this.#command([]), cwd: turn.cwd }
-    const { killMs } = this.#patience
-    let end = yield* oneShot(turn, command, killMs, signal)
+    let end = yield* oneShot(turn, command, this.#patience, signal)
     if (end === 'gone') {
       yield {
         type: 'notice',
         message: 'Codex no longer has the earlier conversation; this is the start of a new one.',
       }
       const { resume: _, ...fresh } = turn
-      end = yield* oneShot(fresh, command, killMs, signal)
+      end = yield* oneShot(fresh, command, this.#patience, signal)
     }
     yield end === 'gone' ? failed('Codex could not begin a conversation.') : end
   }

@@ -5,7 +5,7 @@ import { Channel } from '../channel.ts'
 import type { AppServer } from './app-server.ts'
 import { askOf, type Ask } from './asks.ts'
 import { TurnDecoder, type Heard } from './decode.ts'
-import { errorEnding, failed, said, statusOf, whyRetry, wordsOf } from './failure.ts'
+import { errorEnding, failed, said, silent, statusOf, unreachable, whyRetry, wordsOf } from './failure.ts'
 import { inputOf } from './input.ts'
 import type { Limits } from './limits.ts'
 import { endTools, toolsOf } from './thread-tools.ts'
@@ -232,8 +232,7 @@ export class RunningTurn {
     this.#told.retry = true
     const { retryMs } = this.#around.patience
     this.#retrying ??= setTimeout(() => {
-      const sentence = `OpenAI could not be reached for ${minutes(retryMs)}. Check the connection, then send it again.`
-      void this.stop(failed(sentence + said(wordsOf(error))))
+      void this.stop(unreachable(retryMs, wordsOf(error)))
     }, retryMs).unref()
   }
 
@@ -248,7 +247,7 @@ export class RunningTurn {
     const { silenceMs } = this.#around.patience
     this.#silence = setTimeout(() => {
       if (this.#decoder.toolRuns || this.#asks.size > 0) return this.#listenOn()
-      void this.stop(failed(`Codex said nothing for ${minutes(silenceMs)} and was stopped. Send it again.`))
+      void this.stop(silent(silenceMs))
     }, silenceMs).unref()
   }
 
@@ -258,7 +257,7 @@ export class RunningTurn {
   }
 
   #endingOf({ status, error }: Extract<Heard, { type: 'ended' }>): Ended {
-    if (status === 'completed') return { type: 'turn.ended', stop: 'end_turn' }
+    if (status === 'completed' && error === undefined) return { type: 'turn.ended', stop: 'end_turn' }
     if (status === 'interrupted' && error === undefined)
       return failed('Codex broke off by itself. Send it again.')
     return errorEnding(error, this.#around.limits.resets())
@@ -303,10 +302,6 @@ function turnOf(notification: Notification): string | undefined {
   const { params } = notification
   if ('turnId' in params) return params.turnId
   return 'turn' in params ? params.turn.id : undefined
-}
-
-function minutes(ms: number): string {
-  return ms < 60_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} minutes`
 }
 
 async function within(promise: Promise<unknown>, ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
@@ -28,7 +28,8 @@ interface StageOptions {
   /** Instead of the scripted model's. */
   readonly url?: string
   readonly env?: (home: string, url: string) => Record<string, string>
-  readonly args?: readonly string[]
+  /** An old Codex, to which `app-server` is a word like any other. */
+  readonly noAppServer?: boolean
   readonly patience?: Partial<Patience>
 }
 
@@ -40,7 +41,14 @@ export async function stage(options: StageOptions = {}): Promise<CodexStage> {
   const model = await startResponsesServer()
   const url = options.url ?? model.url
   const env = options.env?.(home, url) ?? codexEnv(home, url, options.config)
-  const settings = codex.config.parse({ command: [codexBinary], args: [...(options.args ?? [])] })
+  const command = [codexBinary]
+  if (options.noAppServer === true) {
+    const old = join(home, 'old-codex')
+    await writeFile(old, `#!/bin/sh\n[ "$1" = app-server ] && exit 2\nexec '${codexBinary}' "$@"\n`)
+    await chmod(old, 0o755)
+    command.splice(0, 1, old)
+  }
+  const settings = codex.config.parse({ command })
   return {
     home,
     cwd,
@@ -52,7 +60,7 @@ export async function stage(options: StageOptions = {}): Promise<CodexStage> {
       return options.patience === undefined
         ? provider
         : new CodexProvider(
-            { command: [codexBinary], args: options.args ?? [], idleMs: 60_000 },
+            { command, args: [], idleMs: 60_000 },
             { home, log, memory: new InMemoryStore(), env },
             { ...usualPatience, ...options.patience },
           )
@@ -70,7 +78,7 @@ export async function stage(options: StageOptions = {}): Promise<CodexStage> {
     prompts: {
       say: (words) => `say ${words}`,
       slow: () => 'slow 10000',
-      bash: (command) => `tool bash ${command}`,
+      bash: (line) => `tool bash ${line}`,
       history: () => 'history',
     },
     path: (name) => join(cwd, name),
