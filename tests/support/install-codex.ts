@@ -34,6 +34,8 @@ export function codexEnv(home: string, modelUrl: string, more = ''): Record<stri
   const config = [
     'model = "gpt-5.5"',
     'model_provider = "scripted"',
+    // Shells that run for a moment beside the first turn, to learn the aliases of the machine.
+    'features.shell_snapshot = false',
     '[model_providers.scripted]',
     'name = "scripted"',
     `base_url = ${JSON.stringify(modelUrl)}`,

@@ -1,10 +1,8 @@
 import type { z } from 'zod'
 import type { Log } from '../../core/define.ts'
-import { CliProcess, type CliCommand, type Exit } from '../cli-process.ts'
+import type { CliProcess, Exit } from '../cli-process.ts'
 import { parseLine, replies, unread, type Incoming, type RequestId } from './wire.ts'
 
-/** Far above the longest line that was seen (1.1 MB, a tool's output). */
-const lineLimit = 16 * 1024 * 1024
 const requestMs = 60_000
 
 /**
@@ -35,8 +33,8 @@ export class AppServer {
   readonly #waiting = new Map<RequestId, Settle>()
   #lastId = 0
 
-  constructor(command: CliCommand, listener: Listener, log: Log, killMs: number) {
-    this.#process = new CliProcess({ lineLimit, ...command })
+  constructor(process: CliProcess, listener: Listener, log: Log, killMs: number) {
+    this.#process = process
     this.#log = log
     this.#killMs = killMs
     this.exit = this.#listen(listener)

@@ -1,12 +1,12 @@
 import type { Log } from '../../core/define.ts'
 import type { PermissionMode, Turn, TurnEvent } from '../../core/provider.ts'
-import type { CliCommand, Exit } from '../cli-process.ts'
+import { CliProcess, type CliCommand, type Exit } from '../cli-process.ts'
+import type { ProcessLedger } from '../process-ledger.ts'
 import { AppServer, type Listener } from './app-server.ts'
 import { exitFailure, failed, inUse, said } from './failure.ts'
 import { Limits } from './limits.ts'
 import { permissionsOf, threadPermissions } from './permissions.ts'
 import { RunningTurn, type Ended, type Patience } from './running-turn.ts'
-import { endTools, toolsOf } from './thread-tools.ts'
 import { parseNotification, replies, type Incoming } from './wire.ts'
 
 /** What a thread that is loaded was last told, as far as the next turn may have to say it anew. */
@@ -34,6 +34,8 @@ type Found =
 
 const gone = /no rollout found|not found|invalid (session|thread) id/i
 const agentsKept = 1000
+/** Far above the longest line that was seen (1.1 MB, a tool's output). */
+const lineLimit = 16 * 1024 * 1024
 
 /** One app server and the threads that are loaded in it. */
 export class CodexHost implements Listener {
@@ -47,8 +49,15 @@ export class CodexHost implements Listener {
   readonly #parents = new Map<string, string>()
   #closing: Promise<void> | undefined
 
-  static async open(command: CliCommand, limits: Limits, log: Log, patience: Patience): Promise<Opened> {
-    const host = new CodexHost(command, limits, log, patience)
+  static async open(
+    command: CliCommand,
+    ledger: ProcessLedger,
+    limits: Limits,
+    log: Log,
+    patience: Patience,
+  ): Promise<Opened> {
+    const process = await CliProcess.start({ lineLimit, ...command }, ledger)
+    const host = new CodexHost(process, limits, log, patience)
     if (await host.server.begin(patience.startMs)) return { how: 'ready', host }
     await host.server.close()
     const exit = await host.server.exit
@@ -56,20 +65,16 @@ export class CodexHost implements Listener {
     return exit.how === 'not-started' ? exit : { how: 'silent' }
   }
 
-  private constructor(command: CliCommand, limits: Limits, log: Log, patience: Patience) {
+  private constructor(process: CliProcess, limits: Limits, log: Log, patience: Patience) {
     this.#limits = limits
     this.#log = log
     this.#patience = patience
-    this.server = new AppServer(command, this, log, patience.killMs)
+    this.server = new AppServer(process, this, log, patience.killMs)
     void this.server.exit.then((exit) => this.#lost(exit))
   }
 
   get usable(): boolean {
     return !this.server.ended && this.#closing === undefined
-  }
-
-  get idle(): boolean {
-    return this.#running.size === 0
   }
 
   /** Runs a turn; gives all its events but the last. `ready` is given the turn before its prompt is sent. */
@@ -114,7 +119,7 @@ export class CodexHost implements Listener {
   /** Makes a thread free for another program. False: only the end of the process would. */
   async free(threadId: string): Promise<boolean> {
     if (this.#running.has(threadId)) return false
-    this.#threads.delete(threadId)
+    if (!this.#threads.delete(threadId)) return true
     // Unsubscribing keeps the thread for its writer; archiving closes it, and leaves nothing behind when taken back.
     const archived = await this.server.request('thread/archive', { threadId }, replies.anything)
     if (archived.how !== 'done') return false
@@ -153,14 +158,8 @@ export class CodexHost implements Listener {
 
   /** Ends the process and whatever its tools left running. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= this.server.close()
     return this.#closing
-  }
-
-  async #close(): Promise<void> {
-    const tools = await toolsOf([...this.#threads.keys(), ...this.#parents.keys()])
-    await this.server.close()
-    await endTools(tools, this.#patience.killMs)
   }
 
   async #find(turn: Turn): Promise<Found> {

@@ -125,7 +125,7 @@ test('output without end is stopped, and the next message works', async () => {
      const flood = setInterval(() => { for (let n = 0; n < 50; n += 1) say('m', 'x'.repeat(10_000)) }, 1)
      on['turn/interrupt'] = () => { clearInterval(flood); setTimeout(end, 1, 'interrupted'); return {} }`,
   )
-  const { events, next } = await runOf(program, { second: 'again' })
+  const { events, next } = await runOf(program, { second: 'again', patience: { interruptMs: 20_000 } })
   assert.match(endOf(events).error ?? '', /wrote more than 8 MB/)
   assert.equal(textOf(next), 'well')
 })

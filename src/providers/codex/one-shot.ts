@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PlanEntry, Turn, TurnEvent } from '../../core/provider.ts'
 import { CliProcess, type CliCommand } from '../cli-process.ts'
+import type { ProcessLedger } from '../process-ledger.ts'
 import { errorEnding, exitFailure, failed, inUse, silent, tooLong, unreachable, whyRetry } from './failure.ts'
 import { inputOf, isPicture } from './input.ts'
 import { sandboxWithoutAsking } from './permissions.ts'
@@ -58,10 +59,12 @@ export type OneShotEnd = Ended | 'gone'
 export async function* oneShot(
   turn: Turn,
   command: CliCommand,
+  ledger: ProcessLedger,
   patience: Patience,
   signal: AbortSignal,
 ): AsyncGenerator<TurnEvent, OneShotEnd> {
-  const process = new CliProcess({ lineLimit, ...command, args: [...command.args, ...argumentsOf(turn)] })
+  const args = [...command.args, ...argumentsOf(turn)]
+  const process = await CliProcess.start({ lineLimit, ...command, args }, ledger)
   const abort = () => void process.kill(patience.killMs)
   const watch = new Watch(patience, abort)
   signal.addEventListener('abort', abort, { once: true })

@@ -32,7 +32,15 @@ export function threadPermissions({ sandbox, approvalPolicy }: Permissions): obj
   return {
     sandbox,
     approvalPolicy,
-    // Codex does not ask for what it types into a terminal that was allowed: a shell would be leave for everything.
-    ...(approvalPolicy === 'never' ? {} : { config: { 'features.unified_exec_tty': false } }),
+    ...(approvalPolicy === 'never'
+      ? {}
+      : {
+          config: {
+            // It does not ask for what it types into a terminal that was allowed: a shell would be leave for everything.
+            'features.unified_exec_tty': false,
+            // Outside its plan mode, too, the agent may ask the person something.
+            'features.default_mode_request_user_input': true,
+          },
+        }),
   }
 }

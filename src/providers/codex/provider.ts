@@ -1,4 +1,5 @@
 import { realpath } from 'node:fs/promises'
+import type { z } from 'zod'
 import type { ProviderDeps } from '../../core/define.ts'
 import type { Attachment, Place } from '../../core/message.ts'
 import type {
@@ -11,7 +12,9 @@ import type {
   Turn,
   TurnEvent,
 } from '../../core/provider.ts'
-import { failed } from './failure.ts'
+import { ProcessLedger } from '../process-ledger.ts'
+import { Warm } from '../warm.ts'
+import { failed, said } from './failure.ts'
 import { loggedIn, versionOf } from './health.ts'
 import { CodexHost, type Opened } from './host.ts'
 import { Limits } from './limits.ts'
@@ -21,6 +24,7 @@ import { replies } from './wire.ts'
 
 const sessionsListed = 50
 const strandsKept = 1000
+const shelfKey = 'app-server'
 
 export interface Settings {
   /** The program and its first arguments. */
@@ -39,10 +43,13 @@ export class CodexProvider implements Provider {
   readonly #running = new Map<string, RunningTurn>()
   /** The thread of each place and strand that was last seen here. */
   readonly #threads = new Map<string, string>()
-  readonly #closing = new Set<Promise<void>>()
-  #host: Promise<Opened> | undefined
-  #turns = 0
-  #idle: NodeJS.Timeout | undefined
+  readonly #ledger: ProcessLedger
+  /** The app server while nobody uses it. */
+  readonly #shelf: Warm<CodexHost>
+  /** The app server while somebody does; a promise from the moment on in which it is wanted. */
+  #wanted: Promise<Opened> | undefined
+  #used: CodexHost | undefined
+  #users = 0
   /** Until when the app server is not tried again. */
   #silentUntil = 0
 
@@ -50,20 +57,19 @@ export class CodexProvider implements Provider {
     this.#settings = settings
     this.#deps = deps
     this.#patience = patience
+    this.#ledger = new ProcessLedger(deps.memory, deps.log)
+    this.#shelf = new Warm({ idleMs: settings.idleMs, maxWarm: 1 })
   }
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
     if (signal.aborted) return yield { type: 'turn.ended', stop: 'cancelled' }
-    this.#turns += 1
-    clearTimeout(this.#idle)
+    const opened = await this.#enter()
     try {
-      const opened = await this.#open()
       if (opened.how === 'ready') yield yield* this.#warm(opened.host, turn, signal)
       else if (opened.how === 'silent') yield* this.#once(turn, signal)
       else yield failed(opened.sentence)
     } finally {
-      this.#turns -= 1
-      this.#rest()
+      this.#leave()
     }
   }
 
@@ -86,10 +92,9 @@ export class CodexProvider implements Provider {
   }
 
   async models(): Promise<ModelList> {
-    const reply = await (await this.#ready()).server.request('model/list', {}, replies.models)
-    if (reply.how !== 'done') throw new Error('codex did not tell its models')
+    const { data } = await this.#request('model/list', {}, replies.models)
     return {
-      models: reply.result.data
+      models: data
         .filter(({ hidden }) => !hidden)
         .map(({ model, displayName, description, isDefault, supportedReasoningEfforts: efforts }) => ({
           id: model,
@@ -102,22 +107,18 @@ export class CodexProvider implements Provider {
   }
 
   async sessions(cwd: string): Promise<readonly SessionSummary[]> {
-    const folders = [...new Set([cwd, await realpath(cwd).catch(() => cwd)])]
-    const reply = await (
-      await this.#ready()
-    ).server.request(
+    const { data } = await this.#request(
       'thread/list',
-      // Without the kinds it leaves out those of `codex exec`.
       {
-        cwd: folders,
+        cwd: [...new Set([cwd, await realpath(cwd).catch(() => cwd)])],
         limit: sessionsListed,
         sortKey: 'updated_at',
+        // Without the kinds it leaves out those of `codex exec`.
         sourceKinds: ['cli', 'exec', 'vscode', 'appServer'],
       },
       replies.threads,
     )
-    if (reply.how !== 'done') throw new Error('codex did not tell its sessions')
-    return reply.result.data.map(({ id, name, preview, updatedAt }) => ({
+    return data.map(({ id, name, preview, updatedAt }) => ({
       id,
       title: (name || preview).trim(),
       updatedAt: updatedAt * 1000,
@@ -131,10 +132,10 @@ export class CodexProvider implements Provider {
   /** Codex lets only one program write a session. Where nothing runs, the end of the process sets them all free. */
   async release(place: Place, strand: string): Promise<void> {
     const threadId = this.#threads.get(strandKey(place, strand))
-    const opened = await this.#host
-    if (threadId === undefined || opened?.how !== 'ready' || !opened.host.usable) return
-    if (opened.host.idle) return await this.#end()
-    if (!(await opened.host.free(threadId)))
+    if (this.#users === 0) return await this.#shelf.drop(shelfKey)
+    const host = this.#used
+    if (threadId === undefined || host?.usable !== true) return
+    if (!(await host.free(threadId)))
       this.#deps.log.warn({ threadId }, 'a codex session could not be set free while others run')
   }
 
@@ -152,9 +153,9 @@ export class CodexProvider implements Provider {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#idle)
-    await this.#end()
-    await Promise.all(this.#closing)
+    // Whoever is starting it gets it first.
+    await this.#wanted
+    await Promise.all([this.#shelf.close(), this.#used?.close()])
   }
 
   async *#warm(host: CodexHost, turn: Turn, signal: AbortSignal) {
@@ -177,53 +178,75 @@ export class CodexProvider implements Provider {
       }`,
     }
     const command = { ...this.#command([]), cwd: turn.cwd }
-    let end = yield* oneShot(turn, command, this.#patience, signal)
+    let end = yield* oneShot(turn, command, this.#ledger, this.#patience, signal)
     if (end === 'gone') {
       yield {
         type: 'notice',
         message: 'Codex no longer has the earlier conversation; this is the start of a new one.',
       }
       const { resume: _, ...fresh } = turn
-      end = yield* oneShot(fresh, command, this.#patience, signal)
+      end = yield* oneShot(fresh, command, this.#ledger, this.#patience, signal)
     }
     yield end === 'gone' ? failed('Codex could not begin a conversation.') : end
   }
 
   async #signedIn(signal: AbortSignal): Promise<boolean> {
-    const opened = await this.#open()
-    if (opened.how !== 'ready') return await loggedIn(this.#settings.command, this.#deps, signal)
-    this.#rest()
-    const reply = await opened.host.server.request('account/read', {}, replies.account)
-    if (reply.how !== 'done') return await loggedIn(this.#settings.command, this.#deps, signal)
+    const account = await this.#request('account/read', {}, replies.account).catch(() => undefined)
+    if (account === undefined) return await loggedIn(this.#settings.command, this.#deps, signal)
     // A model provider of the person's own wants no account.
-    return reply.result.account !== null || !reply.result.requiresOpenaiAuth
+    return account.account !== null || !account.requiresOpenaiAuth
   }
 
-  async #ready(): Promise<CodexHost> {
-    const opened = await this.#open()
-    this.#rest()
-    if (opened.how === 'ready') return opened.host
-    throw new Error(opened.how === 'silent' ? 'the app server of codex does not work here' : opened.sentence)
+  /** Asks something that belongs to no conversation. */
+  async #request<T>(method: string, params: object, shape: z.ZodType<T>): Promise<T> {
+    const opened = await this.#enter()
+    try {
+      if (opened.how === 'not-started') throw new Error(opened.sentence)
+      if (opened.how === 'silent') throw new Error('The app server of Codex does not work here.')
+      const reply = await opened.host.server.request(method, params, shape)
+      if (reply.how === 'done') return reply.result
+      throw new Error(`Codex did not answer ${method}.${reply.how === 'refused' ? said(reply.words) : ''}`)
+    } finally {
+      this.#leave()
+    }
   }
 
-  async #open(): Promise<Opened> {
-    const known = this.#host
+  /** Gives the app server, or why there is none. Whoever enters leaves. */
+  async #enter(): Promise<Opened> {
+    this.#users += 1
+    const known = this.#wanted
     const opened = await known
     if (opened?.how === 'ready' && opened.host.usable) return opened
     if (Date.now() < this.#silentUntil) return { how: 'silent' }
     // Whoever comes at the same moment waits for the same process.
-    if (this.#host === known || this.#host === undefined) this.#host = this.#start()
-    const fresh = await this.#host
-    if (fresh.how === 'silent') this.#silentUntil = Date.now() + this.#settings.idleMs
-    return fresh
+    if (this.#wanted === known || this.#wanted === undefined) this.#wanted = this.#open()
+    return await this.#wanted
   }
 
-  async #start(): Promise<Opened> {
+  #leave(): void {
+    this.#users -= 1
+    if (this.#users > 0) return
+    const host = this.#used
+    this.#wanted = undefined
+    this.#used = undefined
+    if (host?.usable === true) this.#shelf.keep(shelfKey, host)
+  }
+
+  async #open(): Promise<Opened> {
+    const waiting = this.#shelf.take(shelfKey)
+    const opened: Opened =
+      waiting?.usable === true ? { how: 'ready', host: waiting } : await this.#start(waiting)
+    this.#used = opened.how === 'ready' ? opened.host : undefined
+    if (opened.how === 'silent') this.#silentUntil = Date.now() + this.#settings.idleMs
+    return opened
+  }
+
+  async #start(before: CodexHost | undefined): Promise<Opened> {
     // The one before must let go of its sessions first.
-    await Promise.all(this.#closing)
+    await Promise.all([before?.close(), this.#used?.close(), this.#shelf.drop(shelfKey)])
     const { home, log } = this.#deps
     const command = { ...this.#command(['app-server']), cwd: home }
-    return await CodexHost.open(command, this.#limits, log, this.#patience)
+    return await CodexHost.open(command, this.#ledger, this.#limits, log, this.#patience)
   }
 
   #command(first: readonly string[]) {
@@ -235,23 +258,6 @@ export class CodexProvider implements Provider {
       env: this.#deps.env,
       ...(lineLimit === undefined ? {} : { lineLimit }),
     }
-  }
-
-  /** Counts the minutes without a turn. */
-  #rest(): void {
-    clearTimeout(this.#idle)
-    if (this.#turns > 0) return
-    this.#idle = setTimeout(() => void this.#end(), this.#settings.idleMs).unref()
-  }
-
-  async #end(): Promise<void> {
-    const host = this.#host
-    this.#host = undefined
-    const opened = await host
-    if (opened?.how !== 'ready') return
-    const closed = opened.host.close().finally(() => this.#closing.delete(closed))
-    this.#closing.add(closed)
-    await closed
   }
 
   #remember(key: string, threadId: string): void {

@@ -293,7 +293,7 @@ export class RunningTurn {
         replies.anything,
         patience.interruptMs,
       )
-    await endTools(tools, patience.killMs)
+    await endTools(tools, this.#around.family(), patience.killMs)
     this.#channel.end()
   }
 }

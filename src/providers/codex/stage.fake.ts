@@ -80,6 +80,18 @@ export async function stage(options: StageOptions = {}): Promise<CodexStage> {
       slow: () => 'slow 10000',
       bash: (line) => `tool bash ${line}`,
       history: () => 'history',
+      question: (text, choices) =>
+        `call request_user_input ${JSON.stringify({
+          questions: [
+            {
+              id: 'it',
+              header: 'It',
+              question: text,
+              options: choices.map((label) => ({ label, description: label })),
+            },
+          ],
+        })}`,
+      pictures: () => 'pictures',
     },
     path: (name) => join(cwd, name),
     processes: async () =>
