@@ -237,6 +237,24 @@ codexTest('a change of files is asked for with its diff', async (on, provider) =
   }
 })
 
+codexTest(
+  'changes of a file that were allowed for the session are not asked again, those of another are',
+  async (on, provider) => {
+    const asked: string[] = []
+    let resume: string | undefined
+    for (const name of ['one', 'one', 'two']) {
+      const turn = on.turn('a', `patch ${on.path(name)} words`, resume === undefined ? {} : { resume })
+      const events = await all(provider, turn, (event) => {
+        if (event.type !== 'permission.requested') return
+        asked.push(name)
+        provider.answer(turn.id, event.id, { allow: true, remember: true })
+      })
+      resume = sessionOf(events)
+    }
+    assert.deepEqual(asked, ['one', 'two'])
+  },
+)
+
 codexTest('the reason of a refusal reaches the agent', async (on, provider) => {
   const turn = on.turn('a', `tool bash touch ${on.path('made')}`)
   await all(provider, turn, (event) => {
