@@ -112,6 +112,8 @@ export class CliProcess {
     child.stderr.on('data', (chunk: Buffer) => {
       this.#stderr = Buffer.from(Buffer.concat([this.#stderr, chunk]).subarray(-stderrKept))
     })
+    // When a process exits, Node throws away what it wrote unless somebody has begun to listen.
+    child.stdout.on('readable', () => {})
     // A broken pipe is told by the exit.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => {})
     const closed = new Promise((resolve) => child.once('close', resolve))

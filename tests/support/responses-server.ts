@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { replyJson, startScriptedServer } from './scripted-server.ts'
 
 const content = z.array(z.looseObject({ type: z.string(), text: z.string().optional() }))
 const body = z.looseObject({
   model: z.string(),
-  instructions: z.string().optional(),
   reasoning: z.looseObject({ effort: z.string().nullish() }).nullish(),
   tools: z.array(z.looseObject({ name: z.string().optional() })).optional(),
   input: z.array(
@@ -30,45 +29,25 @@ export interface ResponsesServer extends AsyncDisposable {
 
 /**
  * OpenAI's Responses API with a script for a model. The last line of the last prompt directs it: `say WORDS`,
- * `tool bash COMMAND`, `call NAME JSON` (any function, `SPACE/NAME` for one of a namespace), `patch PATH WORDS` (adds a file), `plan WORDS`, `think WORDS`,
- * `slow N` (a word every 20 ms), `error CODE [JSON]`, `flaky CODE` (once), `cut` (ends in mid-answer), `hang`,
- * `history` (counts the prompts it was sent), `model`, `effort`, `instructions`, `pictures`. After a tool's result it
- * answers `result: …`. `limits WORDS` says them under headers that tell of a rate limit.
+ * `tool bash COMMAND`, `call NAME JSON` (any function, `SPACE/NAME` for one of a namespace), `patch PATH WORDS` (adds a
+ * file), `plan WORDS`, `think WORDS`, `slow N` (a word every 20 ms), `error CODE [JSON]`, `flaky CODE` (once), `cut`
+ * (ends in mid-answer), `hang`, `history` (counts the prompts it was sent), `model`, `effort`, `pictures`. After a
+ * tool's result it answers `result: …`. `limits WORDS` says them under headers that tell of a rate limit.
  */
 export async function startResponsesServer(): Promise<ResponsesServer> {
   const calls: Body[] = []
-  const server = createServer((request, response) => {
-    answer(request, response, calls).catch((error: unknown) => {
-      response.destroy(error instanceof Error ? error : new Error(String(error)))
-    })
+  const server = await startScriptedServer(async (request, text, response) => {
+    // Codex tries a WebSocket first.
+    if (request.headers.upgrade !== undefined) return replyJson(response, 426, {})
+    if ((request.url ?? '').split('?')[0] !== '/v1/responses' || request.method !== 'POST')
+      return replyJson(response, 404, { error: { message: 'no such path' } })
+    const asked = body.parse(JSON.parse(text))
+    calls.push(asked)
+    const result = toolResult(asked)
+    if (result !== undefined) return await say(response, asked, [`result: ${result}`])
+    await direct(response, asked, prompts(asked).at(-1) ?? '', calls.length)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server has no port')
-  return {
-    url: `http://127.0.0.1:${address.port}/v1`,
-    calls,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
-async function answer(request: IncomingMessage, response: ServerResponse, calls: Body[]): Promise<void> {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(Buffer.from(chunk))
-  // Codex tries a WebSocket first.
-  if (request.headers.upgrade !== undefined) return reply(response, 426, {})
-  if ((request.url ?? '').split('?')[0] !== '/v1/responses' || request.method !== 'POST')
-    return reply(response, 404, { error: { message: 'no such path' } })
-  const asked = body.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')))
-  calls.push(asked)
-  const result = toolResult(asked)
-  if (result !== undefined) return await say(response, asked, [`result: ${result}`])
-  await direct(response, asked, prompts(asked).at(-1) ?? '', calls.length)
+  return { ...server, url: `${server.url}/v1`, calls }
 }
 
 async function direct(response: ServerResponse, asked: Body, text: string, call: number): Promise<void> {
@@ -114,8 +93,6 @@ async function direct(response: ServerResponse, asked: Body, text: string, call:
       return await say(response, asked, [`model: ${asked.model}`])
     case 'effort':
       return await say(response, asked, [`effort: ${asked.reasoning?.effort ?? 'none'}`])
-    case 'instructions':
-      return await say(response, asked, [`instructions: ${developer(asked)}`])
     case 'pictures':
       return await say(response, asked, [`pictures: ${pictures(asked)}`])
     default:
@@ -131,10 +108,6 @@ function prompts({ input }: Body): readonly string[] {
       typeof parts === 'string' ? [parts] : parts.map(({ text = '' }) => text),
     )
     .filter((text) => text !== '' && !/^\s*(<|# AGENTS)/.test(text))
-}
-
-function developer({ input }: Body): string {
-  return JSON.stringify(input.filter(({ role }) => role === 'developer').map(({ content: parts }) => parts))
 }
 
 function pictures({ input }: Body): number {
@@ -285,16 +258,11 @@ function limitHeaders(): Readonly<Record<string, string>> {
 
 function fail(response: ServerResponse, status: number, more: string): void {
   const error = more === '' ? {} : z.looseObject({}).parse(JSON.parse(more))
-  reply(response, status, {
+  replyJson(response, status, {
     error: { type: 'scripted', message: `scripted ${status}`, code: null, ...error },
   })
 }
 
 function send(response: ServerResponse, type: string, fields: object): void {
   response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`)
-}
-
-function reply(response: ServerResponse, status: number, json: object): void {
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify(json))
 }

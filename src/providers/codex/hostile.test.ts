@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
+import { silentLog } from '../../../tests/support/stage.ts'
 import type { Turn, TurnEvent } from '../../core/provider.ts'
 import { CodexProvider } from './provider.ts'
 import type { Patience } from './running-turn.ts'
 
-const log = { debug() {}, info() {}, warn() {}, error() {} }
 const patience: Patience = {
   startMs: 1000,
   interruptMs: 200,
@@ -317,7 +317,7 @@ async function runOf(
   await writeFile(file, program)
   const provider = new CodexProvider(
     { command: scene.command ?? [process.execPath, file], args: [], idleMs: 60_000 },
-    { home, log, memory: new InMemoryStore(), env: { PATH: '/usr/bin:/bin', ...scene.env } },
+    { home, log: silentLog, memory: new InMemoryStore(), env: { PATH: '/usr/bin:/bin', ...scene.env } },
     { ...patience, ...scene.patience },
   )
   const turn: Turn = {

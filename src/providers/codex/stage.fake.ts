@@ -7,12 +7,11 @@ import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 import type { ProviderStage } from '../../../tests/contracts/provider.ts'
 import { codexBinary, codexEnv } from '../../../tests/support/install-codex.ts'
 import { startResponsesServer, type ResponsesServer } from '../../../tests/support/responses-server.ts'
+import { silentLog } from '../../../tests/support/stage.ts'
 import { treeOf } from '../kill-tree.ts'
 import codex from './index.ts'
 import { CodexProvider } from './provider.ts'
 import { usualPatience, type Patience } from './running-turn.ts'
-
-const log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export interface CodexStage extends ProviderStage {
   readonly home: string
@@ -55,13 +54,13 @@ export async function stage(options: StageOptions = {}): Promise<CodexStage> {
     model,
     env,
     open() {
-      const provider = codex.open(settings, { home, log, memory: new InMemoryStore(), env })
+      const provider = codex.open(settings, { home, log: silentLog, memory: new InMemoryStore(), env })
       assert.ok(provider instanceof CodexProvider)
       return options.patience === undefined
         ? provider
         : new CodexProvider(
             { command, args: [], idleMs: 60_000 },
-            { home, log, memory: new InMemoryStore(), env },
+            { home, log: silentLog, memory: new InMemoryStore(), env },
             { ...usualPatience, ...options.patience },
           )
     },
