@@ -21,13 +21,14 @@ export interface AgentOptions {
   /** The program that writes down what is said, and its first arguments; the file comes last. */
   readonly transcribe?: readonly [string, ...string[]]
   readonly memoryOf: (source: string) => Memory
+  readonly toolsFor?: Agent['toolsFor']
 }
 
 const transcribeMs = 180_000
 
 /** Opens an agent: its workspace and its providers. No CLI is started yet. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
-  const { name, home, settings, transcribe } = options
+  const { name, home, settings, transcribe, toolsFor } = options
   const workspace = join(home, 'workspace')
   await seedWorkspace(workspace)
   return {
@@ -37,6 +38,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     providers: await openProviders(options),
     settings,
     instructions: () => instructionsOf(workspace),
+    ...(toolsFor === undefined ? {} : { toolsFor }),
     ...(transcribe === undefined ? {} : { transcribe: (path, signal) => written(transcribe, path, signal) }),
   }
 }

@@ -37,11 +37,19 @@ export async function answerOf(
 
 const mostFiles = 20
 
+/** The file as a part of a view. Throws `UserError` where it may not be sent. */
+export async function fileOf(
+  path: string,
+  rule: FileRule,
+): Promise<Extract<Part, { readonly kind: 'file' }>> {
+  const file = await sendable(path, rule)
+  return { kind: 'file', ...file, mimeType: mimeTypeOf(file.name) }
+}
+
 /** The file as a part of a view, or why it is not one. */
 export async function filePart(path: string, rule: FileRule): Promise<Part> {
   try {
-    const file = await sendable(path, rule)
-    return { kind: 'file', ...file, mimeType: mimeTypeOf(file.name) }
+    return await fileOf(path, rule)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return { kind: 'notice', text: error.message }

@@ -293,6 +293,7 @@ export class Conversation {
     const { agent, store } = this.#deps
     const resume = store.session(this.place.key, this.strand, providerName)?.id
     const instructions = resume === undefined ? await agent.instructions?.() : undefined
+    const tools = agent.toolsFor?.(this.place, this.strand)
     return {
       id,
       place: this.place,
@@ -303,6 +304,7 @@ export class Conversation {
       permissionMode: agent.settings().permissionMode,
       ...(resume === undefined ? {} : { resume }),
       ...(instructions === undefined ? {} : { instructions }),
+      ...(tools === undefined ? {} : { tools }),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
     }

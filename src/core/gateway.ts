@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { Agent } from './agent.ts'
 import { Admission, type Errand } from './admission.ts'
 import type { Command } from './command.ts'
+import { fileOf } from './answer.ts'
 import { carryOut } from './carry-out.ts'
 import { Conversation } from './conversation.ts'
 import type { Log } from './define.ts'
@@ -127,6 +129,16 @@ export class Gateway implements Flow {
       name === except ? [] : (transport.ownerPlace?.() ?? []),
     )
     for (const place of places) this.notices.say({ key: `${key}/${place.key}`, place, text })
+  }
+
+  /** The agent of this conversation has a file sent: with its running turn, or by itself. Throws `UserError`. */
+  async sendFile(place: Place, strand: string, path: string): Promise<string> {
+    const rule = { access: this.agent.settings().fileAccess, workspace: this.agent.workspace }
+    const part = await fileOf(path, rule)
+    const { running } = this.conversation(place, strand)
+    if (running === undefined) await this.keep(() => this.notices.show(`file/${randomUUID()}`, place, [part]))
+    else running.attach(part)
+    return `${part.name} goes into the chat.`
   }
 
   /** Stops running turns after `graceMs`; what is unfinished is asked about at the next start. */

@@ -18,8 +18,17 @@ export interface Turn {
   readonly model?: string
   /** How hard the model thinks, by the CLI's own name for it. */
   readonly effort?: string
+  /** Offers ductor's own tools to the agent; the same for each turn of a strand. */
+  readonly tools?: ToolProgram
   /** May the agent act without asking? The provider maps the names to its CLI's own. */
   readonly permissionMode: PermissionMode
+}
+
+/** A program that speaks MCP on stdio. Its environment holds a secret: it never stands in arguments or logs. */
+export interface ToolProgram {
+  readonly name: string
+  readonly command: readonly [string, ...string[]]
+  readonly env: Readonly<Record<string, string>>
 }
 
 /** `readOnly`: acts that change anything are refused without asking. `plan`: the agent plans and asks before it acts. */

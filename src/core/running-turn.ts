@@ -81,6 +81,12 @@ export class RunningTurn {
     this.#view = fold(this.#view, { type: 'notice', message: text })
   }
 
+  /** Adds a file to what is seen. */
+  attach(part: Extract<Part, { readonly kind: 'file' }>): void {
+    this.#view = { ...this.#view, parts: [...this.#view.parts, part] }
+    this.#show(this.#view, false)
+  }
+
   /** Shows the turn as it goes; resolves with the last view. Never throws. */
   async follow(events: AsyncIterable<TurnEvent>): Promise<View> {
     let spoke = false
