@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import { AgentTransport, agentTransportName, type Answer, type Origin } from './agents/agent-transport.ts'
 import { commands } from './commands/index.ts'
+import type { Agents } from './core/command.ts'
 import type { TransportDefinition } from './core/define.ts'
 import { Gateway } from './core/gateway.ts'
 import type { Place } from './core/message.ts'
@@ -19,7 +21,13 @@ import { readMemory } from './workspace/instructions.ts'
 
 export type { StatusFacts } from './status-facts.ts'
 
-export interface AppOptions extends Omit<AgentOptions, 'name' | 'memoryOf'> {
+export interface AppOptions extends Omit<AgentOptions, 'memoryOf' | 'toolsFor'> {
+  /** The program that gives ductor's tools to a conversation of this agent. */
+  readonly toolsFor?: AgentOptions['toolsFor']
+  /** The sub-agents, for the agent that looks after them. */
+  readonly agents?: Agents
+  /** Brings the answer of this agent to another one that asked it. */
+  readonly bring: (origin: Origin, answer: Answer) => Promise<void>
   /** Which transports to run, each with its part of the configuration. */
   readonly transports: readonly { readonly definition: TransportDefinition; readonly config: unknown }[]
   /** Older messages are not run without asking. */
@@ -41,6 +49,12 @@ export interface App {
   readonly firstTries: Promise<void>
   status(): StatusFacts
   trace(id: string): readonly TraceLine[]
+  /** Another agent asks this one; see `AgentTransport.ask`. */
+  ask(from: Origin, text: string, wait: boolean, signal: AbortSignal): Promise<string | undefined>
+  /** Another agent answers what was asked here; the agent of that conversation hears of it. */
+  hearAnswer(origin: Origin, answer: Answer): Promise<void>
+  /** A tool of the agent itself: a file goes into its chat. Throws `UserError`. */
+  sendFile(place: Place, strand: string, path: string): Promise<string>
   /** Takes no more updates, lets turns go on for `graceMs`, keeps the rest for the next start. */
   stop(graceMs: number): Promise<void>
 }
@@ -53,13 +67,21 @@ const pruneAfterStartMs = 5 * 60_000
 export async function startApp(options: AppOptions): Promise<App> {
   const { home, log } = options
   const store = new SqliteStore(openDatabase(join(home, storeFile)))
-  const agent = await openAgent({ ...options, name: 'main', memoryOf: (source) => memoryOf(store, source) })
+  const agent = await openAgent({ ...options, memoryOf: (source) => memoryOf(store, source) })
   const transports = new Map<string, Transport>()
   const keep = <T>(write: () => T, signal: AbortSignal) =>
     untilStored(write, { log, trouble: () => {} }, signal)
   const outbox = new Outbox({ store, transports, log, keep })
   const lines: TransportLine[] = []
-  const status = () => statusOf({ agent, store, gateway, lines, warnings: options.warnings() })
+  const status = () =>
+    statusOf({
+      agent,
+      store,
+      gateway,
+      lines,
+      warnings: [...options.warnings(), ...(options.agents?.problems ?? [])],
+      others: options.agents?.list() ?? [],
+    })
   const own = memoryOf(store, 'app')
   const gateway = new Gateway({
     store,
@@ -74,6 +96,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       memory: () => readMemory(agent.workspace),
       diagnose: async () => ({ facts: factsOf(status()), log: (await options.lastLog?.()) ?? [] }),
       restart: async (place) => restart(options, own, place),
+      ...(options.agents === undefined ? {} : { agents: options.agents }),
     },
   })
   const outages = new OutageWatch({ tell: (key, text, except) => gateway.tellOwner(key, text, except) })
@@ -97,12 +120,18 @@ export async function startApp(options: AppOptions): Promise<App> {
     await line.open(definition, config)
     if (line.transport !== undefined) transports.set(line.name, line.transport)
   }
+  const inner = new AgentTransport({
+    memory: memoryOf(store, agentTransportName),
+    bring: (origin, answer) => options.bring(origin, answer),
+  })
+  transports.set(agentTransportName, inner)
   gateway.start()
   store.transaction(() => confirmRestart(own, gateway.notices))
   const closing = new AbortController()
-  const listening = lines.map((line) =>
-    line.listen(gateway.intake(line.name, closing.signal), closing.signal),
-  )
+  const listening = [
+    ...lines.map((line) => line.listen(gateway.intake(line.name, closing.signal), closing.signal)),
+    inner.listen(gateway.intake(agentTransportName, closing.signal), closing.signal),
+  ]
   using pruning = new DisposableStack()
   prune(store, options, pruning)
   const timers = pruning.move()
@@ -110,6 +139,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     firstTries: allOf(lines.map(({ firstTry }) => firstTry)),
     status,
     trace: (id) => store.trace(id),
+    ask: (from, text, wait, signal) => inner.ask(from, text, wait, signal),
+    hearAnswer: (origin, answer) => gateway.hearAnswer(origin.place, origin.strand, answer),
+    sendFile: (place, strand, path) => gateway.sendFile(place, strand, path),
     async stop(graceMs) {
       closing.abort()
       timers.dispose()

@@ -1,4 +1,5 @@
 import type { Agent } from './core/agent.ts'
+import type { AgentState } from './core/command.ts'
 import type { Gateway } from './core/gateway.ts'
 import type { TransportState } from './core/transport.ts'
 import type { SqliteStore } from './store/sqlite-store.ts'
@@ -14,7 +15,14 @@ export interface StatusFacts {
     readonly last_event_at: string | null
     readonly detail: string | null
   }[]
-  readonly agents: readonly { readonly name: string; readonly provider: string }[]
+  /** The main one first; only of the others a state is told. */
+  readonly agents: readonly {
+    readonly name: string
+    readonly provider: string | null
+    readonly state?: string
+    readonly detail?: string | null
+    readonly transports?: readonly string[]
+  }[]
   readonly turns: { readonly running: number; readonly queued: number }
   readonly outbox: { readonly pending: number; readonly failed: number }
   readonly store: { readonly trouble: string | null }
@@ -27,9 +35,10 @@ export interface StatusSources {
   readonly gateway: Gateway
   readonly lines: Iterable<TransportLine>
   readonly warnings: readonly string[]
+  readonly others: readonly AgentState[]
 }
 
-export function statusOf({ agent, store, gateway, lines, warnings }: StatusSources): StatusFacts {
+export function statusOf({ agent, store, gateway, lines, warnings, others }: StatusSources): StatusFacts {
   return {
     transports: Array.from(lines, ({ name, report, heardAt }) => ({
       name,
@@ -38,7 +47,7 @@ export function statusOf({ agent, store, gateway, lines, warnings }: StatusSourc
       last_event_at: heardAt === undefined ? null : new Date(heardAt).toISOString(),
       detail: report.detail ?? null,
     })),
-    agents: [{ name: agent.name, provider: agent.settings().provider }],
+    agents: [{ name: agent.name, provider: agent.settings().provider }, ...others],
     turns: gateway.counts(),
     outbox: { pending: store.countPublications('final'), failed: store.countPublications('dead') },
     store: { trouble: gateway.trouble ?? null },

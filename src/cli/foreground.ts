@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { startApp, type App, type AppOptions, type StatusFacts } from '../app.ts'
+import type { App, AppOptions, StatusFacts } from '../app.ts'
+import { openDuctor, type AgentPlan, type DuctorOptions } from '../ductor.ts'
 import type { Adapters, LoadedConfig } from '../config/load.ts'
 import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
@@ -13,6 +14,7 @@ import { lastLines } from '../lib/last-lines.ts'
 import { runnable } from './load.ts'
 import { LiveConfig } from './live-config.ts'
 import { settingsOf } from './settings.ts'
+import { subAgents } from './sub-agents.ts'
 import { version } from './version.ts'
 
 export interface ForegroundOptions {
@@ -54,7 +56,11 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     stopped.ask(restartCode)
     return true
   }
-  app = await begin({ ...appOptions(options, log, live, announcer), restart })
+  app = await begin({
+    main: { ...planOf(options, log, live, announcer), restart },
+    graceMs: () => live.core.shutdown_grace_seconds * 1000,
+    ...(options.adapters === undefined ? {} : { agents: subAgents(options, options.adapters, log) }),
+  })
   if (options.adapters !== undefined) await live.follow(home, options.adapters)
   await Promise.race([app.firstTries, stopped.asked])
   if (!stopped.wasAsked()) {
@@ -69,25 +75,26 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   return stopped.code()
 }
 
-async function begin(options: AppOptions): Promise<App> {
+async function begin(options: DuctorOptions): Promise<App> {
+  const { log, home } = options.main
   try {
-    return await startApp(options)
+    return await openDuctor(options)
   } catch (error) {
-    options.log.error({ err: error }, 'could not start')
+    log.error({ err: error }, 'could not start')
     if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR')) throw error
-    const path = join(options.home, storeFile)
+    const path = join(home, storeFile)
     throw new UserError(`The store ${path} does not open: ${error.message}. “ductor doctor” says more.`, {
       cause: error,
     })
   }
 }
 
-function appOptions(
+function planOf(
   { home, config, provider, env }: ForegroundOptions,
   log: Log,
   live: LiveConfig,
   announcer: Announcer,
-): AppOptions {
+): AgentPlan {
   const { core, transports } = config
   const providers = runnable(config, env, provider)
   const chosen = () => {

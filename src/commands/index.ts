@@ -1,4 +1,5 @@
 import type { Command } from '../core/command.ts'
+import { agentRestart, agents, agentStart, agentStop } from './agents.ts'
 import { diagnose } from './diagnose.ts'
 import { effort } from './effort.ts'
 import { handoff } from './handoff.ts'
@@ -42,6 +43,10 @@ export const commands: readonly Command[] = [
   info,
   diagnose,
   restart,
+  agents,
+  agentStart,
+  agentStop,
+  agentRestart,
   help,
   start,
 ]

@@ -44,6 +44,26 @@ export interface Stopped {
   readonly dropped: number
 }
 
+/** How a sub-agent fares. */
+export interface AgentState {
+  readonly name: string
+  readonly provider: string | null
+  readonly state: 'starting' | 'running' | 'failed' | 'stopped'
+  readonly detail: string | null
+  /** `telegram @coder_bot`. */
+  readonly transports: readonly string[]
+}
+
+/** The sub-agents of an installation. What concerns one that is not there throws `UserError`. */
+export interface Agents {
+  list(): readonly AgentState[]
+  /** What is wrong with the file that lists them, a line each. */
+  readonly problems: readonly string[]
+  startAgent(name: string): Promise<void>
+  stopAgent(name: string): Promise<void>
+  restartAgent(name: string): Promise<void>
+}
+
 /** What a chat command can do, in the place and for the session that it was written in. */
 export interface Control {
   /** The session that the command concerns: `` (empty) is the main one. */
@@ -84,6 +104,8 @@ export interface Control {
   trace(messageId: string): readonly TraceLine[]
   /** The last lines of the log, oldest first. */
   diagnose(): Promise<{ readonly facts: readonly string[]; readonly log: readonly string[] }>
+  /** The sub-agents; undefined for an agent that looks after no others. */
+  readonly agents: Agents | undefined
   /** Ends ductor in good order and starts it again. False: it cannot. */
   restart(): Promise<boolean>
 }

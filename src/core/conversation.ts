@@ -7,7 +7,7 @@ import { expired } from './freshness.ts'
 import { gist } from './gist.ts'
 import type { Attachment, Message, Place } from './message.ts'
 import { promptOf, together, type Brought } from './prompt.ts'
-import type { Provider, Steered, StopReason, Turn, UnpromptedTurn } from './provider.ts'
+import type { PermissionMode, Provider, Steered, StopReason, Turn, UnpromptedTurn } from './provider.ts'
 import { RunningTurn, turnKey, type RunningTurnDeps } from './running-turn.ts'
 import type { InboxRow } from './store.ts'
 import type { Transport } from './transport.ts'
@@ -301,13 +301,20 @@ export class Conversation {
       prompt: promptOf(message, brought),
       attachments: filesOf(brought),
       cwd: agent.workspace,
-      permissionMode: agent.settings().permissionMode,
+      permissionMode: this.#permissionMode,
       ...(resume === undefined ? {} : { resume }),
       ...(instructions === undefined ? {} : { instructions }),
       ...(tools === undefined ? {} : { tools }),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
     }
+  }
+
+  /** Where another agent asks, nobody is there who could give leave. */
+  get #permissionMode(): PermissionMode {
+    const { permissionMode } = this.#deps.agent.settings()
+    const nobody = this.#deps.transport?.asksNobody === true
+    return nobody && (permissionMode === 'ask' || permissionMode === 'plan') ? 'readOnly' : permissionMode
   }
 
   /** Why the session is not gone on with, if it is not. */

@@ -141,6 +141,34 @@ export class Gateway implements Flow {
     return `${part.name} goes into the chat.`
   }
 
+  /** Another agent has answered what this conversation's agent asked; it goes on with that. */
+  async hearAnswer(
+    place: Place,
+    strand: string,
+    { id: asked, text }: { readonly id: string; readonly text: string },
+  ): Promise<void> {
+    const id = `answer/${asked}`
+    const from = { id: 'agent' }
+    await this.keep(() =>
+      this.store.transaction(() =>
+        this.enqueue(
+          {
+            kind: 'message',
+            id,
+            messageId: id,
+            place,
+            sender: from,
+            sentAt: this.now(),
+            group: false,
+            addressed: true,
+            text,
+          },
+          strand,
+        ),
+      ),
+    )
+  }
+
   /** Stops running turns after `graceMs`; what is unfinished is asked about at the next start. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true

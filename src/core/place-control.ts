@@ -1,6 +1,6 @@
 import { quote } from '../lib/shell-quote.ts'
 import { browse } from './browse.ts'
-import type { CommandAnswer, Control, ConversationStatus, Stopped } from './command.ts'
+import type { Agents, CommandAnswer, Control, ConversationStatus, Stopped } from './command.ts'
 import { queueKey, type Conversation } from './conversation.ts'
 import type { Flow } from './flow.ts'
 import { gist } from './gist.ts'
@@ -15,6 +15,7 @@ export interface Installation {
   readonly warnings: () => readonly string[]
   readonly memory: () => Promise<string | undefined>
   readonly diagnose: () => Promise<{ readonly facts: readonly string[]; readonly log: readonly string[] }>
+  readonly agents?: Agents
   /** False: nothing would start it again. */
   readonly restart: (place: Place) => Promise<boolean>
 }
@@ -48,6 +49,10 @@ export class PlaceControl implements Control {
 
   get providers(): readonly string[] {
     return [...this.#flow.agent.providers.keys()]
+  }
+
+  get agents(): Agents | undefined {
+    return this.#installation?.agents
   }
 
   async stop(strand?: string): Promise<Stopped> {

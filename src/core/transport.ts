@@ -106,6 +106,8 @@ export interface Transport extends Source {
   readonly commandPrefixes: readonly string[]
   /** How choices are pressed: by buttons of the network, or (also) by typing their number or label. */
   readonly choices: 'buttons' | 'typed'
+  /** Is nobody there who could be asked for leave? */
+  readonly asksNobody?: boolean
   /** Does the network itself drop a second post with the same key? */
   readonly dropsDoubles: boolean
   /** Lists the messages that show this view here, first to last. Pure; the outbox makes it so. */

@@ -190,6 +190,8 @@ export interface StageOptions {
   readonly backlogMaxAgeMs?: number
   readonly workspace?: string
   readonly settings?: Partial<AgentSettings>
+  /** Further transports beside `paper`. */
+  readonly moreTransports?: readonly (readonly [string, Transport])[]
   /** Further providers beside `scripted`. */
   readonly others?: readonly (readonly [string, Provider])[]
 }
@@ -212,9 +214,10 @@ export function setStage({
   workspace = '/',
   settings = {},
   others = [],
+  moreTransports = [],
 }: StageOptions = {}): Stage {
   const store = new SqliteStore(openDatabase(path))
-  const transports = new Map([['paper', transport]])
+  const transports = new Map<string, Transport>([['paper', transport], ...moreTransports])
   const alive = new AbortController()
   const outbox = new Outbox({
     store,

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { test, type TestContext } from 'node:test'
+import { place, silentLog } from '../../tests/support/stage.ts'
+import type { ToolProgram } from '../core/provider.ts'
+import { UserError } from '../core/user-error.ts'
+import { ToolChannel, type Caller } from './channel.ts'
+import type { ToolCall } from './definitions.ts'
+
+const caller: Caller = { agent: 'main', place, strand: '' }
+
+async function channelOf(t: TestContext) {
+  const calls: [Caller, ToolCall][] = []
+  const channel = await ToolChannel.open({
+    log: silentLog,
+    async answer(from, call) {
+      calls.push([from, call])
+      if (call.tool === 'send_file' && call.input.path === 'secret')
+        throw new UserError('It is out of reach.')
+      return 'It goes into the chat.'
+    },
+  })
+  t.after(() => channel.close())
+  return { channel, calls }
+}
+
+/** Talks with the program as a CLI does: JSON-RPC, a line each. */
+async function talk(
+  { command: [program, ...args], env }: ToolProgram,
+  ...calls: object[]
+): Promise<unknown[]> {
+  const child = spawn(program, args, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const answers: unknown[] = []
+  const say = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+  const hear = async () => JSON.parse((await lines.next()).value ?? '{}')
+  say({
+    id: 0,
+    method: 'initialize',
+    params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+  })
+  answers.push(await hear())
+  say({ method: 'notifications/initialized' })
+  for (const [index, call] of calls.entries()) {
+    say({ id: index + 1, ...call })
+    answers.push(await hear())
+  }
+  child.stdin.end()
+  await new Promise((resolve) => child.once('close', resolve))
+  return answers
+}
+
+const callOf = (name: string, args: object) => ({ method: 'tools/call', params: { name, arguments: args } })
+
+test('a CLI finds the tools, and a call reaches the conversation that its program was made for', async (t) => {
+  const { channel, calls } = await channelOf(t)
+  const program = channel.programFor(caller)
+  assert.deepEqual(channel.programFor(caller), program, 'the same for each turn')
+  const [, tools, sent, refused] = (await talk(
+    program,
+    { method: 'tools/list', params: {} },
+    callOf('send_file', { path: 'report.pdf' }),
+    callOf('send_file', { path: 'secret' }),
+  )) as { result: { tools?: { name: string }[]; content?: { text: string }[]; isError?: boolean } }[]
+  assert.deepEqual(
+    tools?.result.tools?.map(({ name }) => name),
+    ['send_file', 'list_agents', 'ask_agent'],
+  )
+  assert.equal(sent?.result.content?.[0]?.text, 'It goes into the chat.')
+  assert.equal(refused?.result.content?.[0]?.text, 'It is out of reach.')
+  assert.equal(refused?.result.isError, true)
+  assert.deepEqual(calls[0], [caller, { tool: 'send_file', input: { path: 'report.pdf' } }])
+})
+
+test('nobody is heard without a token, and the secret is in no argument', async (t) => {
+  const { channel, calls } = await channelOf(t)
+  const { command, env } = channel.programFor(caller)
+  const token = env['DUCTOR_TOOLS_TOKEN'] ?? ''
+  assert.ok(token.length > 40)
+  assert.ok(!command.join(' ').includes(token))
+  const url = env['DUCTOR_TOOLS_URL'] ?? ''
+  for (const authorization of ['', 'Bearer x', `Bearer ${token}x`]) {
+    const body = JSON.stringify({ tool: 'list_agents', input: {} })
+    const response = await fetch(url, { method: 'POST', headers: { authorization }, body })
+    assert.equal(response.status, 401)
+  }
+  assert.deepEqual(calls, [])
+})
+
+test('each conversation has a token of its own', async (t) => {
+  const { channel } = await channelOf(t)
+  const other = channel.programFor({ ...caller, strand: 'docs' })
+  assert.notEqual(other.env['DUCTOR_TOOLS_TOKEN'], channel.programFor(caller).env['DUCTOR_TOOLS_TOKEN'])
+})
+
+test('a program whose ductor is gone says so to the agent', async (t) => {
+  const { channel } = await channelOf(t)
+  const program = channel.programFor(caller)
+  await channel.close()
+  const [, answer] = (await talk(program, callOf('list_agents', {}))) as {
+    result: { content: { text: string }[] }
+  }[]
+  assert.match(answer?.result.content[0]?.text ?? '', /does not answer any more/)
+})
