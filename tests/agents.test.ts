@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
@@ -59,4 +59,38 @@ test('sub-agents run beside the main one; one with a refused token fails alone; 
   await eventually(() => texts(mine).includes('still here'))
   assert.ok(!texts(coders).includes('nobody is there'))
   assert.equal(await running.stop(), 0)
+})
+
+test('a sub-agent is added from the command line, listed, and removed', async (t) => {
+  const telegram = await FakeTelegram.start()
+  t.after(() => telegram.stop())
+  await using home = new Home({
+    telegram_token: '111111111:MMFakeFakeFakeFakeFakeFakeFakeFake',
+    allowed_user_ids: [1],
+  })
+  const answers = [
+    '--non-interactive',
+    '--transport=telegram',
+    `--telegram-token=${telegram.token}`,
+    '--telegram-user-id=4711',
+    `--telegram-api-root=${telegram.apiRoot}`,
+  ]
+  const refused = await home.run('agents', 'add', 'main', ...answers)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /must not be "main"/)
+  const added = await home.run('agents', 'add', 'coder', ...answers)
+  assert.equal(added.code, 0, added.stderr)
+  assert.deepEqual(JSON.parse(readFileSync(join(home.folder, 'agents.json'), 'utf8')), [
+    {
+      name: 'coder',
+      transport: 'telegram',
+      telegram_token: telegram.token,
+      allowed_user_ids: [4711],
+      telegram_api_root: telegram.apiRoot,
+    },
+  ])
+  assert.match((await home.run('agents', 'list')).stdout, /^coder: telegram, not running$/m)
+  assert.equal((await home.run('agents', 'remove', 'nobody')).code, 1)
+  assert.equal((await home.run('agents', 'remove', 'coder')).code, 0)
+  assert.equal(readFileSync(join(home.folder, 'agents.json'), 'utf8').trim(), '[]')
 })

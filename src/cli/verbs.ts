@@ -83,6 +83,19 @@ export const verbs: Readonly<Record<string, Verb>> = {
     arguments: '[NAME]',
     load: () => import('./install.ts'),
   },
+  agents: {
+    summary: 'sub-agents: list them, add one by asking, remove one',
+    words: 2,
+    arguments: 'list | add NAME | remove NAME',
+    options: {
+      ...yes,
+      home: { type: 'boolean', says: 'with remove: its folder, too' },
+      transport: { type: 'string', says: 'with add: where it talks' },
+      'non-interactive': { type: 'boolean', says: 'ask nothing: every answer is given by an option' },
+    },
+    more: async () => (await import('./onboarding/options.ts')).onboardingOptions(),
+    load: () => import('./agents.ts'),
+  },
   import: {
     summary: 'take over the home of the Python program',
     words: 1,
