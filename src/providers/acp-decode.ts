@@ -4,6 +4,8 @@ import type { ToolCall, Update } from './acp-wire.ts'
 const titleLimit = 80
 /** After a pause that long, what is told may be a retry of what was cut off. Milliseconds. */
 const retellingPauseMs = 1000
+/** What each update counts for, beside its letters: it is kept, too. */
+const lettersForEach = 16
 /** So many letters must agree before a new beginning that then goes another way counts as a retelling. */
 const retellingLetters = 16
 
@@ -49,12 +51,13 @@ export class AcpDecoder {
     return [...this.#shown.values()].some(({ status }) => status === 'in_progress')
   }
 
-  /** The commands that the tools of this turn ran or run. */
+  /** The commands that the tools of this turn run. */
   get commands(): readonly string[] {
     return [...this.#tools.values()].flatMap((tool) => commandOf(tool) ?? [])
   }
 
   read(update: Update): readonly Event[] {
+    this.#letters += lettersForEach
     switch (update.sessionUpdate) {
       case 'agent_message_chunk':
         return update.content.type === 'text' ? this.#text(update.content.text, update.messageId) : []
@@ -99,7 +102,10 @@ export class AcpDecoder {
       locations: call.locations?.length ? call.locations : known?.locations,
       rawInput: { ...known?.rawInput, ...call.rawInput },
     }
-    this.#tools.set(call.toolCallId, merged)
+    // Of a tool that has ended nobody asks what it was to do; that may be large.
+    const over = merged.status === 'completed' || merged.status === 'failed'
+    const { toolCallId, title, kind, status } = merged
+    this.#tools.set(toolCallId, over ? { toolCallId, title, kind, status } : merged)
     return merged
   }
 

@@ -43,7 +43,8 @@ async function fresh(
   process: AcpProcess,
   signal: AbortSignal,
 ): Promise<Opening> {
-  const answer = await untilAborted(process.request('session/new', { cwd, mcpServers: [] }), signal)
+  const asked = process.request('session/new', { cwd, mcpServers: [] }, host.agent.patience.silenceMs)
+  const answer = await untilAborted(asked, signal)
   if (answer === 'aborted') return 'aborted'
   if (!answer.ok) return refused(host, answer.refusal)
   const told = readOpened(answer.result)
@@ -74,7 +75,8 @@ async function* resume(
   // Before the request, for its history may be told at any time.
   const session = host.add(sessionId, cwd, false, process)
   const method = abilities.resume ? 'session/resume' : 'session/load'
-  const answer = await untilAborted(process.request(method, { sessionId, cwd, mcpServers: [] }), signal)
+  const asked = process.request(method, { sessionId, cwd, mcpServers: [] }, agent.patience.silenceMs)
+  const answer = await untilAborted(asked, signal)
   if (answer === 'aborted' || !answer.ok) host.forget(sessionId)
   if (answer === 'aborted') return 'aborted'
   if (!answer.ok) {

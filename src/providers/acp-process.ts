@@ -104,14 +104,18 @@ export class AcpProcess {
     return this.#cli.exit
   }
 
-  /** Never rejects. */
-  async request(method: string, params: object): Promise<Answer> {
+  /** Never rejects. An agent that does not answer within `limitMs` is ended. */
+  async request(method: string, params: object, limitMs?: number): Promise<Answer> {
+    const sentence = `${this.#name} did not answer for too long (${method}), and was ended. Send it again.`
+    const end = () => void this.kill(0, sentence).catch(() => {})
+    const timer = limitMs === undefined ? undefined : setTimeout(end, limitMs).unref()
     const answer = await ask(this.#connection, method, params)
+    clearTimeout(timer)
     if (answer.ok || answer.refusal.how === 'error') return answer
     // The connection broke: whatever lives on behind it is of no use any more.
     await this.#cli.kill(0)
-    const sentence = this.#killedFor ?? exitSentence(this.#name, await this.#cli.exit, this.#cli.stderr)
-    return { ok: false, refusal: { how: 'ended', sentence } }
+    const why = this.#killedFor ?? exitSentence(this.#name, await this.#cli.exit, this.#cli.stderr)
+    return { ok: false, refusal: { how: 'ended', sentence: why } }
   }
 
   /** What cannot be sent any more is told by `request`. */

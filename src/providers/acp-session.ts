@@ -101,6 +101,7 @@ export class AcpSession {
     signal.addEventListener('abort', stop, { once: true })
     try {
       if (signal.aborted) stop()
+      running.watch()
       yield { type: 'session.started', sessionId: this.id }
       void this.#prompt(running, turn)
       yield* running.events
@@ -134,7 +135,7 @@ export class AcpSession {
       case 'tool_call_update':
       case 'plan':
       case 'usage_update':
-        if (this.#settling) return
+        if (this.#settling || this.#isAside(update)) return
         if (this.#running !== undefined) return this.#running.hear(update)
         if (!this.#deaf) this.#hearStray(update)
     }
@@ -185,11 +186,12 @@ export class AcpSession {
   }
 
   #begin(turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>): AcpTurn {
-    const { agent, process } = this.#around
+    const { agent, process, log } = this.#around
     let alone: (() => boolean) | undefined
     const begun = new AcpTurn(turn, {
       agent,
       process,
+      log,
       sessionId: this.id,
       cost: this.#cost,
       modeKnown: () => this.#settings.knows(turn.permissionMode),
@@ -197,6 +199,12 @@ export class AcpSession {
     })
     alone = this.#around.began(begun)
     return begun
+  }
+
+  /** Text that is not the model's. */
+  #isAside(update: Update): boolean {
+    if (update.sessionUpdate !== 'agent_message_chunk' || update.content.type !== 'text') return false
+    return this.#around.agent.asides?.test(update.content.text) === true
   }
 
   /** Only text begins a turn of the agent's own: what else it tells between turns nobody waits for. */
@@ -214,7 +222,6 @@ export class AcpSession {
   #beginStray(last: Last, receive: (turn: UnpromptedTurn) => void): AcpTurn {
     const { cwd, permissionMode, place, strand } = last
     const stray = this.#begin({ id: randomUUID(), cwd, permissionMode })
-    stray.begin()
     this.#quiet = setTimeout(() => this.#endStray(), this.#around.agent.patience.strayMs).unref()
     const events = eventsOf(stray, this.id)
     receive({ id: stray.id, place, strand, events, stop: () => void stray.stop('stopped') })

@@ -1,4 +1,5 @@
 import { setImmediate as handled, setTimeout as sleep } from 'node:timers/promises'
+import type { Log } from '../core/define.ts'
 import type { PermissionAnswer, Turn, TurnEvent, Usage } from '../core/provider.ts'
 import type { AcpAgent } from './acp-agent.ts'
 import { AcpDecoder } from './acp-decode.ts'
@@ -23,6 +24,7 @@ export interface Setting {
   readonly agent: AcpAgent
   readonly process: AcpProcess
   readonly sessionId: string
+  readonly log: Log
   /** Dollars that the session had cost before; undefined where nobody knows. */
   readonly cost: number | undefined
   /** Does the agent have a mode of its own for the turn's permission mode? */
@@ -46,9 +48,10 @@ export class AcpTurn {
   readonly #pending = new Map<string, Pending>()
   readonly #answered = Promise.withResolvers<void>()
   readonly #told = new Set<string>()
-  /** The agent's processes when it began; undefined before that. */
-  #before: Promise<readonly NotedProcess[]> | undefined
+  /** The agent's processes when it began. */
+  readonly #before: Promise<readonly NotedProcess[]>
   #prompted = false
+  #unwatched = true
   #asked = 0
   #cause: Cause | undefined
   #stopping: Promise<void> | undefined
@@ -60,6 +63,10 @@ export class AcpTurn {
   constructor(turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>, setting: Setting) {
     this.#turn = turn
     this.#setting = setting
+    const { pid } = setting.process
+    // Not waited for: no tool begins before the model was asked. Where it fails, whatever is there now is not the turn's.
+    this.#before = pid === undefined ? Promise.resolve([]) : treeOf(pid)
+    this.#before.catch(() => {})
   }
 
   get id(): string {
@@ -75,11 +82,16 @@ export class AcpTurn {
     return this.#decoder.cost
   }
 
+  /** From now on it is told and ended where it is silent. */
+  watch(): void {
+    this.#unwatched = false
+    this.#watch()
+  }
+
   /** Sends the prompt, and ends the turn with its answer. */
   async prompt(prompt: readonly object[]): Promise<void> {
     const { process, sessionId } = this.#setting
     if (this.#cause !== undefined) return this.#end({ type: 'turn.ended', ...this.#cancelled() })
-    this.begin()
     this.#prompted = true
     this.#watch()
     const answer = await process.request('session/prompt', { sessionId, prompt })
@@ -88,13 +100,6 @@ export class AcpTurn {
     this.#answered.resolve()
     await this.#stopping
     this.#conclude(answer)
-  }
-
-  /** From now on, what the agent starts is the turn's. */
-  begin(): void {
-    const { pid } = this.#setting.process
-    // Not waited for: no tool begins before the model was asked.
-    this.#before = pid === undefined ? Promise.resolve([]) : treeOf(pid)
   }
 
   hear(update: Update): void {
@@ -148,7 +153,11 @@ export class AcpTurn {
   /** Ends the turn and what its tools started, and the agent itself where it does not confirm that. */
   stop(cause: Cause): Promise<void> {
     this.#cause ??= cause
-    return (this.#stopping ??= this.#stop())
+    this.#stopping ??= this.#stop().catch((error: unknown) => {
+      this.#setting.log.error({ err: error }, 'a turn could not be stopped')
+      this.fail('')
+    })
+    return this.#stopping
   }
 
   /** Nothing more will come. */
@@ -169,8 +178,8 @@ export class AcpTurn {
     const { process, agent } = this.#setting
     const { cancelMs, killMs } = agent.patience
     const { pid } = process
-    if (this.#ending !== undefined || this.#before === undefined || pid === undefined) return
-    // Of what the agent began by itself it confirms nothing.
+    if (this.#ending !== undefined || pid === undefined) return
+    // Where nothing was asked, nothing is confirmed.
     if (!this.#prompted) this.#answered.resolve()
     // Before the cancel: what a dead shell leaves behind cannot be found any more.
     const tools = await toolsOf(pid, await this.#before, this.#decoder.commands, this.#setting.alone())
@@ -190,7 +199,7 @@ export class AcpTurn {
   #cancel(): void {
     for (const id of this.#pending.keys()) this.#withdraw(id)
     const { process, sessionId } = this.#setting
-    if (this.#before !== undefined) process.notify('session/cancel', { sessionId })
+    process.notify('session/cancel', { sessionId })
   }
 
   #withdraw(id: string): void {
@@ -257,7 +266,7 @@ export class AcpTurn {
   /** Agents that try to reach their model again and again do not say so. */
   #watch(): void {
     clearTimeout(this.#silence)
-    if (this.#ending !== undefined || this.#cause !== undefined || !this.#prompted) return
+    if (this.#ending !== undefined || this.#cause !== undefined || this.#unwatched) return
     // The person is asked, and may take their time.
     if (this.#pending.size > 0) return
     const { name, patience } = this.#setting.agent

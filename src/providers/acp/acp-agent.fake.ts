@@ -53,7 +53,8 @@ const app = agent({ name: 'fake' })
       },
     },
   }))
-  .onRequest('session/new', ({ params: { cwd } }) => {
+  .onRequest('session/new', async ({ params: { cwd } }) => {
+    if (!can('new')) await new Promise(() => {})
     if (!can('login')) throw RequestError.authRequired()
     const id = randomUUID()
     appendFileSync(file(id), '')
@@ -89,7 +90,8 @@ const app = agent({ name: 'fake' })
     // As Gemini does.
     await say(client, sessionId, `[MODE_UPDATE] ${modeId}`)
   })
-  .onRequest('session/set_config_option', ({ params }) => {
+  .onRequest('session/set_config_option', async ({ params }) => {
+    if (params.value === 'never') await new Promise(() => {})
     const session = of(params.sessionId)
     const value = String(params.value)
     if (value === 'nonsense') throw RequestError.invalidParams()

@@ -79,6 +79,28 @@ test('silence is told to the chat, and then ends the turn', async () => {
   )
 })
 
+test('an agent that never takes a setting ends the turn, by silence or by a stop', async () => {
+  await using stage = await fakeStage({ patience: { silenceMs: 300 } })
+  const provider = stage.open()
+  const silent = await all(provider, stage.turn('a', 'say one', { model: 'never' }))
+  assert.match(endOf(silent).error ?? '', /fake said nothing for/)
+  const abort = new AbortController()
+  const stopped: TurnEvent[] = []
+  for await (const event of provider.run(stage.turn('b', 'say two', { model: 'never' }), abort.signal)) {
+    stopped.push(event)
+    abort.abort()
+  }
+  assert.equal(endOf(stopped).stop, 'cancelled')
+  assert.equal(textOf(await all(provider, stage.turn('c', 'say back'))), 'back')
+})
+
+test('an agent that never opens a session is ended', async () => {
+  await using stage = await fakeStage({ without: ['new'], patience: { silenceMs: 300 } })
+  const end = endOf(await all(stage.open(), stage.turn('a', 'say one')))
+  assert.match(end.error ?? '', /did not answer for too long \(session\/new\), and was ended/)
+  await eventually(async () => (await stage.processes()).length === 0, 'no process')
+})
+
 test('silence in the middle of a tool has a longer limit, and the tool ends with the turn', async () => {
   await using stage = await fakeStage({ patience: { noticeMs: 50, silenceMs: 100, toolSilenceMs: 1500 } })
   const provider = stage.open()
