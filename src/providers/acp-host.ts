@@ -150,8 +150,12 @@ export class AcpHost {
   #listener(): Listener {
     return {
       hear: (sessionId, update) => this.session(sessionId)?.hear(update),
-      ask: async (request, signal) =>
-        (await this.session(request.sessionId)?.ask(request, signal)) ?? { outcome: 'cancelled' },
+      permission: async (request, signal) =>
+        (await this.session(request.sessionId)?.asking?.permission(request, signal)) ?? {
+          outcome: 'cancelled',
+        },
+      question: async (form, signal) =>
+        (await this.session(form.sessionId)?.asking?.question(form, signal)) ?? { action: 'cancel' },
       leftOut: (what) => {
         this.#deps.log.debug({ what }, 'an agent said something that was left out')
         for (const turn of this.#running.values())

@@ -1,7 +1,11 @@
 import type { PermissionAnswer, PermissionMode, TurnEvent } from '../core/provider.ts'
 import { commandOf, oneLine } from './acp-decode.ts'
-import type { Outcome } from './acp-process.ts'
 import type { PermissionOption, ToolCall } from './acp-wire.ts'
+
+/** What became of a permission request, as the protocol words it. */
+export type Outcome =
+  | { readonly outcome: 'cancelled' }
+  | { readonly outcome: 'selected'; readonly optionId: string }
 
 type Requested = Extract<TurnEvent, { type: 'permission.requested' }>
 

@@ -2,6 +2,8 @@ import type { AnyMessage, ClientConnection } from '@agentclientprotocol/sdk'
 import type { Log } from '../core/define.ts'
 import type { AcpAgent } from './acp-agent.ts'
 import { exitSentence, type Refusal } from './acp-failure.ts'
+import type { Outcome } from './acp-permission.ts'
+import { readForm, type Form, type Reply } from './acp-question.ts'
 import {
   protocolVersion,
   readAbilities,
@@ -14,16 +16,12 @@ import {
 import { CliProcess, type CliCommand, type Exit } from './cli-process.ts'
 import type { ProcessLedger } from './process-ledger.ts'
 
-/** What became of a permission request, as the protocol words it. */
-export type Outcome =
-  | { readonly outcome: 'cancelled' }
-  | { readonly outcome: 'selected'; readonly optionId: string }
-
 /** Whoever keeps the sessions of a process. */
 export interface Listener {
   hear(sessionId: string, update: Update | undefined): void
   /** `signal`: the agent took the request back. */
-  ask(request: PermissionRequest, signal: AbortSignal): Promise<Outcome>
+  permission(request: PermissionRequest, signal: AbortSignal): Promise<Outcome>
+  question(form: Form, signal: AbortSignal): Promise<Reply>
   /** Something was said that is not part of the protocol, and was left out. */
   leftOut(what: string): void
 }
@@ -66,7 +64,11 @@ export class AcpProcess {
       ask(connection, 'initialize', {
         protocolVersion,
         // Agents work on the disk themselves: reading, writing and terminals are not our business.
-        clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+        clientCapabilities: {
+          fs: { readTextFile: false, writeTextFile: false },
+          terminal: false,
+          elicitation: { form: {} },
+        },
         clientInfo: { name: 'ductor', version: '1' },
       }),
       later(startMs),
@@ -139,8 +141,12 @@ async function connect(cli: CliProcess, listener: Listener, log: Log): Promise<C
       if (params !== undefined) listener.hear(params.sessionId, params.update)
     })
     .onRequest('session/request_permission', readPermissionRequest, async ({ params, signal }) => ({
-      outcome: params === undefined ? { outcome: 'cancelled' as const } : await listener.ask(params, signal),
+      outcome:
+        params === undefined ? { outcome: 'cancelled' as const } : await listener.permission(params, signal),
     }))
+    .onRequest('elicitation/create', readForm, ({ params, signal }) =>
+      params === undefined ? { action: 'decline' } : listener.question(params, signal),
+    )
   const connection = app.connect({
     readable: ReadableStream.from<AnyMessage>(messagesOf(cli, listener)),
     writable: new WritableStream({ write: (message) => cli.send(message) }),

@@ -55,6 +55,10 @@ export class AcpProvider implements Provider {
     return this.#host.running(turnId)?.answer(requestId, answer) ?? false
   }
 
+  reply(turnId: string, questionId: string, answers: readonly (readonly string[])[]): boolean {
+    return this.#host.running(turnId)?.reply(questionId, answers) ?? false
+  }
+
   interrupt(turnId: string): Promise<boolean> {
     const running = this.#host.running(turnId)
     if (running === undefined || running.ending !== undefined) return Promise.resolve(false)

@@ -3,11 +3,11 @@ import { setImmediate as handled, setTimeout as sleep } from 'node:timers/promis
 import type { Log } from '../core/define.ts'
 import type { Model, Turn, TurnEvent, UnpromptedTurn } from '../core/provider.ts'
 import type { AcpAgent } from './acp-agent.ts'
-import type { AcpProcess, Outcome } from './acp-process.ts'
+import type { AcpProcess } from './acp-process.ts'
 import { promptBlocks } from './acp-prompt.ts'
 import { AcpSettings } from './acp-settings.ts'
 import { AcpTurn } from './acp-turn.ts'
-import type { Opened, PermissionRequest, Update } from './acp-wire.ts'
+import type { Opened, Update } from './acp-wire.ts'
 
 /** A replay is over when nothing came for so long. Milliseconds. */
 const replayQuietMs = 100
@@ -141,9 +141,9 @@ export class AcpSession {
     }
   }
 
-  ask(request: PermissionRequest, signal: AbortSignal): Promise<Outcome> {
-    const turn = this.#running ?? this.#stray
-    return turn === undefined ? Promise.resolve({ outcome: 'cancelled' }) : turn.ask(request, signal)
+  /** What the agent asks of it is asked in this turn; undefined where nobody is there to answer. */
+  get asking(): AcpTurn | undefined {
+    return this.#running ?? this.#stray
   }
 
   /** Its process has ended. */

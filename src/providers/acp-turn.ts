@@ -4,10 +4,12 @@ import type { PermissionAnswer, Turn, TurnEvent, Usage } from '../core/provider.
 import type { AcpAgent } from './acp-agent.ts'
 import { AcpDecoder } from './acp-decode.ts'
 import { refusalSentence } from './acp-failure.ts'
-import { decidedBy, outcomeOf, requestEvent } from './acp-permission.ts'
-import type { AcpProcess, Answer, Outcome } from './acp-process.ts'
+import type { Outcome } from './acp-permission.ts'
+import type { AcpProcess, Answer } from './acp-process.ts'
+import type { Form, Reply } from './acp-question.ts'
+import { AcpRequests } from './acp-requests.ts'
 import { clear, toolsOf } from './acp-tools.ts'
-import { readPrompted, type PermissionOption, type PermissionRequest, type Update } from './acp-wire.ts'
+import { readPrompted, type PermissionRequest, type Update } from './acp-wire.ts'
 import { Channel } from './channel.ts'
 import { treeOf, type NotedProcess } from './kill-tree.ts'
 
@@ -33,26 +35,19 @@ export interface Setting {
   alone(): boolean
 }
 
-interface Pending {
-  readonly toolId: string
-  readonly options: readonly PermissionOption[]
-  readonly resolve: (outcome: Outcome) => void
-}
-
 /** A turn as it runs: what comes in, what is asked, and how it ends. */
 export class AcpTurn {
+  readonly id: string
   readonly events = new Channel<TurnEvent>()
-  readonly #turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>
   readonly #setting: Setting
   readonly #decoder = new AcpDecoder()
-  readonly #pending = new Map<string, Pending>()
+  readonly #requests: AcpRequests
   readonly #answered = Promise.withResolvers<void>()
   readonly #told = new Set<string>()
   /** The agent's processes when it began. */
   readonly #before: Promise<readonly NotedProcess[]>
   #prompted = false
   #unwatched = true
-  #asked = 0
   #cause: Cause | undefined
   #stopping: Promise<void> | undefined
   #silence: NodeJS.Timeout | undefined
@@ -61,16 +56,19 @@ export class AcpTurn {
   #ending: Ended | undefined
 
   constructor(turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>, setting: Setting) {
-    this.#turn = turn
+    this.id = turn.id
     this.#setting = setting
+    this.#requests = new AcpRequests({
+      turn,
+      decoder: this.#decoder,
+      modeKnown: () => setting.modeKnown(),
+      put: (event) => this.events.put(event),
+      changed: () => this.#watch(),
+    })
     const { pid } = setting.process
     // Not waited for: no tool begins before the model was asked. Where it fails, whatever is there now is not the turn's.
     this.#before = pid === undefined ? Promise.resolve([]) : treeOf(pid)
     this.#before.catch(() => {})
-  }
-
-  get id(): string {
-    return this.#turn.id
   }
 
   /** Undefined as long as it runs. */
@@ -116,32 +114,20 @@ export class AcpTurn {
     this.events.put({ type: 'notice', message })
   }
 
-  async ask({ toolCall, options }: PermissionRequest, signal: AbortSignal): Promise<Outcome> {
-    if (this.#cause !== undefined || this.#ending !== undefined || options.length === 0)
-      return { outcome: 'cancelled' }
-    for (const event of this.#decoder.tool(toolCall)) this.events.put(event)
-    const tool = this.#decoder.merge(toolCall)
-    const decided = decidedBy(this.#turn.permissionMode, tool, this.#setting.modeKnown())
-    if (decided !== undefined) return this.#outcome(tool.toolCallId, options, decided)
-    this.#asked += 1
-    const id = `${toolCall.toolCallId}#${this.#asked}`
-    const event = await requestEvent(id, tool, options, this.#turn.cwd)
-    if (this.#cause !== undefined || this.#ending !== undefined) return { outcome: 'cancelled' }
-    const { promise, resolve } = Promise.withResolvers<Outcome>()
-    this.#pending.set(id, { toolId: tool.toolCallId, options, resolve })
-    signal.addEventListener('abort', () => this.#withdraw(id), { once: true })
-    this.events.put(event)
-    this.#watch()
-    return await promise
+  permission(request: PermissionRequest, signal: AbortSignal): Promise<Outcome> {
+    return this.#requests.permission(request, signal)
+  }
+
+  question(form: Form, signal: AbortSignal): Promise<Reply> {
+    return this.#requests.question(form, signal)
   }
 
   answer(requestId: string, answer: PermissionAnswer): boolean {
-    const pending = this.#pending.get(requestId)
-    if (pending === undefined || this.#setting.process.ended) return false
-    this.#pending.delete(requestId)
-    pending.resolve(this.#outcome(pending.toolId, pending.options, answer))
-    this.#watch()
-    return true
+    return !this.#setting.process.ended && this.#requests.answer(requestId, answer)
+  }
+
+  reply(questionId: string, answers: readonly (readonly string[])[]): boolean {
+    return !this.#setting.process.ended && this.#requests.reply(questionId, answers)
   }
 
   /** Softly: the agent is asked to end the turn, and nothing happens to its processes. */
@@ -197,22 +183,9 @@ export class AcpTurn {
   }
 
   #cancel(): void {
-    for (const id of this.#pending.keys()) this.#withdraw(id)
+    this.#requests.close()
     const { process, sessionId } = this.#setting
     process.notify('session/cancel', { sessionId })
-  }
-
-  #withdraw(id: string): void {
-    const pending = this.#pending.get(id)
-    if (pending === undefined) return
-    this.#pending.delete(id)
-    pending.resolve({ outcome: 'cancelled' })
-    this.events.put({ type: 'permission.withdrawn', id })
-  }
-
-  #outcome(toolId: string, options: readonly PermissionOption[], answer: PermissionAnswer): Outcome {
-    if (!answer.allow) for (const event of this.#decoder.refused(toolId)) this.events.put(event)
-    return outcomeOf(answer, options)
   }
 
   /** Some agents call a tool completed that a cancel has ended. */
@@ -256,7 +229,7 @@ export class AcpTurn {
   #end(ending: Ended): void {
     if (this.#ending !== undefined) return
     for (const event of this.#decoder.flush()) this.events.put(event)
-    for (const id of this.#pending.keys()) this.#withdraw(id)
+    this.#requests.close()
     for (const event of this.#decoder.abandoned()) this.events.put(event)
     this.#ending = ending
     clearTimeout(this.#silence)
@@ -268,7 +241,7 @@ export class AcpTurn {
     clearTimeout(this.#silence)
     if (this.#ending !== undefined || this.#cause !== undefined || this.#unwatched) return
     // The person is asked, and may take their time.
-    if (this.#pending.size > 0) return
+    if (this.#requests.waiting) return
     const { name, patience } = this.#setting.agent
     const busy = this.#decoder.busyWithTool
     const limit = busy ? patience.toolSilenceMs : patience.silenceMs

@@ -158,6 +158,39 @@ async function perform(
     case 'texts':
       await say(client, id, texts.slice(0, -1).join('; '))
       break
+    case 'question': {
+      const [question = '', ...choices] = rest.split('|')
+      const answer = await client.request('elicitation/create', {
+        mode: 'form',
+        sessionId: id,
+        message: question,
+        requestedSchema: { type: 'object', properties: { answer: { type: 'string', enum: choices } } },
+      })
+      await say(client, id, JSON.stringify(answer))
+      break
+    }
+    case 'form': {
+      const oneOf = [
+        { const: '#f00', title: 'Red' },
+        { const: '#00f', title: 'Blue' },
+      ]
+      const answer = await client.request('elicitation/create', {
+        mode: 'form',
+        sessionId: id,
+        message: 'Some things',
+        requestedSchema: {
+          type: 'object',
+          properties: {
+            colour: { type: 'string', title: 'Colour', oneOf },
+            sizes: { type: 'array', title: 'Sizes', items: { type: 'string', enum: ['s', 'm'] } },
+            count: { type: 'integer', title: 'How many' },
+            sure: { type: 'boolean', title: 'Sure?' },
+          },
+        },
+      })
+      await say(client, id, JSON.stringify(answer))
+      break
+    }
     case 'plan': {
       const entries = rest
         .split(', ')

@@ -5,7 +5,12 @@ providerContract(
   'acp',
   async () => {
     const stage = await fakeStage()
-    return { ...stage, prompts: { ...stage.prompts, background: (command) => `background ${command}` } }
+    const prompts = {
+      ...stage.prompts,
+      background: (command: string) => `background ${command}`,
+      question: (text: string, options: readonly string[]) => ['question ' + text, ...options].join('|'),
+    }
+    return { ...stage, prompts }
   },
   undefined,
 )

@@ -293,3 +293,25 @@ function sessionOf(events: readonly TurnEvent[]): string {
 function chosen(stage: Stage): string | undefined {
   return readFileSync(`${stage.home}/chosen.txt`, 'utf8').trim().split('\n').at(-1)
 }
+
+test('a form of several fields is as many questions, and is answered field by field', async () => {
+  await using stage = await fakeStage()
+  const provider = stage.open()
+  const turn = stage.turn('a', 'form')
+  const events: TurnEvent[] = []
+  for await (const event of provider.run(turn, never)) {
+    events.push(event)
+    if (event.type !== 'question.asked') continue
+    assert.deepEqual(event.questions, [
+      { text: 'Some things\nColour', options: [{ label: 'Red' }, { label: 'Blue' }], multiple: false },
+      { text: 'Sizes', options: [{ label: 's' }, { label: 'm' }], multiple: true },
+      { text: 'How many', options: [], multiple: false },
+      { text: 'Sure?', options: [{ label: 'Yes' }, { label: 'No' }], multiple: false },
+    ])
+    assert.equal(provider.reply?.(turn.id, event.id, [['Blue'], ['s', 'm'], ['3'], ['Yes']]), true)
+  }
+  assert.deepEqual(JSON.parse(textOf(events)), {
+    action: 'accept',
+    content: { colour: '#00f', sizes: ['s', 'm'], count: 3, sure: true },
+  })
+})
