@@ -167,11 +167,14 @@ export class AcpDecoder {
       Object.assign(block, { id, text: delta, again: '' })
       return [...before, { type: 'text', delta, block: id }]
     }
-    if (block.again === '' && !(paused && block.text.startsWith(delta))) {
+    const fromTheStart = paused && block.text.startsWith(delta)
+    if (block.again === '' && !fromTheStart) {
       block.text += delta
       return [{ type: 'text', delta, block: id }]
     }
-    block.again += delta
+    block.again = fromTheStart ? delta : block.again + delta
+    // All of it was told again: from here on it is new.
+    if (block.again === block.text) block.again = ''
     if (block.text.startsWith(block.again)) return []
     return this.#decide(block, id)
   }
