@@ -1,5 +1,10 @@
 import { createClient, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk'
-import { OnlySignedDevicesIsolationMode, type CryptoApi } from 'matrix-js-sdk/lib/crypto-api/index.js'
+import {
+  decodeRecoveryKey,
+  OnlySignedDevicesIsolationMode,
+  type CryptoApi,
+  type CryptoCallbacks,
+} from 'matrix-js-sdk/lib/crypto-api/index.js'
 import { logger } from 'matrix-js-sdk/lib/logger.js'
 import { eventually } from './eventually.ts'
 import type { Synapse } from './synapse.ts'
@@ -7,6 +12,16 @@ import type { Synapse } from './synapse.ts'
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, getChild: () => silent }
 // It has one of its own beside that of the client.
 if ('setLevel' in logger && typeof logger.setLevel === 'function') logger.setLevel('silent')
+
+function asking(recoveryKey: string): CryptoCallbacks {
+  return {
+    getSecretStorageKey: async ({ keys }) => {
+      const [id = ''] = Object.keys(keys)
+      return [id, decodeRecoveryKey(recoveryKey)]
+    },
+    cacheSecretStorageKey() {},
+  }
+}
 
 /** A person with an app like Element: the same library, the same cryptography, its keys in memory. */
 export class EncryptedPerson implements Disposable {
@@ -24,7 +39,7 @@ export class EncryptedPerson implements Disposable {
   static async arrive(synapse: Synapse, name: string): Promise<EncryptedPerson> {
     const password = `password of ${name}`
     await synapse.register(name, password)
-    const person = await EncryptedPerson.#logIn(synapse, name, password)
+    const person = await EncryptedPerson.logIn(synapse, name, password)
     await person.crypto.bootstrapCrossSigning({
       authUploadDeviceSigningKeys: async (ask) => {
         await ask(null)
@@ -35,12 +50,20 @@ export class EncryptedPerson implements Disposable {
 
   /** The same person on another device, which nobody has verified. */
   async onAnotherDevice(synapse: Synapse): Promise<EncryptedPerson> {
-    return EncryptedPerson.#logIn(synapse, this.id, this.#password)
+    return EncryptedPerson.logIn(synapse, this.id, this.#password)
   }
 
-  static async #logIn(synapse: Synapse, name: string, password: string): Promise<EncryptedPerson> {
+  /** Another app of an account, with its recovery key where a person types it in. */
+  static async logIn(
+    synapse: Synapse,
+    name: string,
+    password: string,
+    recoveryKey?: string,
+  ): Promise<EncryptedPerson> {
     const { userId, deviceId, accessToken } = await synapse.login(name, password)
-    const client = createClient({ baseUrl: synapse.url, userId, deviceId, accessToken, logger: silent })
+    const own = { baseUrl: synapse.url, userId, deviceId, accessToken, logger: silent }
+    const cryptoCallbacks = recoveryKey === undefined ? {} : asking(recoveryKey)
+    const client = createClient({ ...own, cryptoCallbacks })
     await client.initRustCrypto({ useIndexedDB: false })
     await client.startClient({ initialSyncLimit: 50 })
     await eventually(() => client.isInitialSyncComplete(), `the first sync of ${name}`)

@@ -37,8 +37,10 @@ export class SealedEvents {
     return { [keyOf(room, event)]: JSON.stringify({ event, at: now, reason } satisfies SealedEntry) }
   }
 
+  /** In the order in which they were said. */
   in(room: string): readonly SealedEntry[] {
-    return this.#memory.list(`${prefix}${room} `).flatMap(([, value]) => entryOf(value))
+    const entries = this.#memory.list(`${prefix}${room} `).flatMap(([, value]) => entryOf(value))
+    return entries.toSorted((a, b) => a.event.origin_server_ts - b.event.origin_server_ts || a.at - b.at)
   }
 
   rooms(): ReadonlySet<string> {
