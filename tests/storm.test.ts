@@ -92,9 +92,9 @@ test(
     ]
     const sent = new Map(chats.map((chat) => [chat, [] as string[]]))
 
-    let over = false
+    const over = new AbortController()
     const weather = (async () => {
-      while (!over) {
+      while (!over.signal.aborted) {
         await sleep(20 + random() * 120)
         if (random() < 0.6)
           telegram.breaks(pick(['sendMessage', 'editMessageText', '*']), pick(asList(faults)))
@@ -121,7 +121,7 @@ test(
       await sleep(random() * 25)
     }
     await killing
-    over = true
+    over.abort()
     await weather
     telegram.mends()
     await running.ready()
