@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -125,13 +126,10 @@ export class Running {
 
   /** The line that says that every transport has connected or failed its first try. */
   async ready(): Promise<string> {
-    return eventually(() => {
-      const line = /^ready.*$/m.exec(this.stdout)?.[0]
-      if (line === undefined && this.child.exitCode !== null) {
-        throw new Error(`ended with ${this.child.exitCode}: ${this.stdout}${this.stderr}`)
-      }
-      return line
-    }, 'ready')
+    const line = () => /^ready.*$/m.exec(this.stdout)?.[0]
+    const ended = () => line() === undefined && this.child.exitCode !== null
+    await eventually(() => line() ?? ended(), 'ready')
+    return line() ?? assert.fail(`ended with ${this.child.exitCode}: ${this.stdout}${this.stderr}`)
   }
 
   /** As a power cut would. */
