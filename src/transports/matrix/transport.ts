@@ -186,7 +186,7 @@ export class MatrixTransport implements Transport {
     let waitMs = 0
     for (;;) {
       try {
-        await this.#syncOnce(session, intake, waitMs, AbortSignal.any([signal, this.#round.signal]))
+        await this.#syncOnce(session, intake, waitMs, signal)
         this.#failures = 0
         session.fresh = false
         if (this.#pulse.missed < 2) {
@@ -225,7 +225,8 @@ export class MatrixTransport implements Transport {
     const { client, self, authors } = session
     const since = this.#since(intake, self.userId)
     if (since === undefined) await this.#crypto.encryption.forgetDeviceLists()
-    const answer = await askSync(client, since, waitMs, signal).catch((error: unknown) => {
+    const round = AbortSignal.any([signal, this.#round.signal])
+    const answer = await askSync(client, since, waitMs, round).catch((error: unknown) => {
       if (since !== undefined && isUnknownPlace(error)) {
         const { message } = error
         this.#deps.log.error(
