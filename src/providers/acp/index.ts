@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { defineProvider, type ProviderDefinition } from '../../core/define.ts'
 import { acpKeys, keptBy } from '../acp-config.ts'
-import { AcpProvider } from '../acp-provider.ts'
 import { knownAgent } from './known.ts'
 
 const config = z.object({
@@ -22,7 +21,8 @@ function called(name: string): ProviderDefinition<z.infer<typeof config>> {
     config,
     programs: [],
     called,
-    open: (settings, deps) => {
+    async open(settings, deps) {
+      const { AcpProvider } = await import('../acp-provider.ts')
       const [program = name, ...args] = settings.command
       return new AcpProvider(
         { name, command: [program, ...args], ...knownAgent(program), ...keptBy(settings) },

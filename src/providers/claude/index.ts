@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { defineProvider } from '../../core/define.ts'
-import { ClaudeProvider } from './provider.ts'
 
 const config = z.object({
   command: z
@@ -32,8 +31,9 @@ export default defineProvider({
   name: 'claude',
   config,
   programs: ['claude'],
-  open: (settings, deps) =>
-    new ClaudeProvider(
+  async open(settings, deps) {
+    const { ClaudeProvider } = await import('./provider.ts')
+    return new ClaudeProvider(
       {
         command: settings.command ?? ['claude'],
         args: settings.args ?? [],
@@ -45,5 +45,6 @@ export default defineProvider({
         noticeMs: settings.silence_notice_minutes * 60_000,
         stopMs: settings.silence_stop_minutes * 60_000,
       },
-    ),
+    )
+  },
 })

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { defineProvider } from '../../core/define.ts'
-import { DemoProvider } from './provider.ts'
 
 const config = z.object({ env: z.record(z.string(), z.string()).optional() })
 
@@ -8,5 +7,8 @@ export default defineProvider({
   name: 'demo',
   config,
   programs: [],
-  open: (settings, deps) => new DemoProvider({ ...deps, env: { ...deps.env, ...settings.env } }),
+  async open(settings, deps) {
+    const { DemoProvider } = await import('./provider.ts')
+    return new DemoProvider({ ...deps, env: { ...deps.env, ...settings.env } })
+  },
 })

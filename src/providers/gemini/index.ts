@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { defineProvider } from '../../core/define.ts'
 import { acpKeys, keptBy } from '../acp-config.ts'
-import { AcpProvider } from '../acp-provider.ts'
 import { GeminiFiles } from './files.ts'
 import { health, signIn } from './health.ts'
 import { oneShot } from './one-shot.ts'
@@ -21,7 +20,8 @@ export default defineProvider({
   name: 'gemini',
   config,
   programs: ['gemini'],
-  open: (settings, deps) => {
+  async open(settings, deps) {
+    const { AcpProvider } = await import('../acp-provider.ts')
     const env: Readonly<Record<string, string>> = {
       // Its launcher starts it anew as a child, and keeps every signal from it.
       GEMINI_CLI_NO_RELAUNCH: 'true',
