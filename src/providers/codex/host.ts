@@ -12,6 +12,7 @@ import { parseNotification, replies, type Incoming } from './wire.ts'
 /** What a thread that is loaded was last told, as far as the next turn may have to say it anew. */
 interface Loaded {
   readonly mode: PermissionMode
+  cwd: string
   /** Is it in Codex' plan mode? Undefined where an earlier process may have left it in either. */
   plan: boolean | undefined
   /** The model that answers; undefined where Codex did not say. */
@@ -197,6 +198,7 @@ export class CodexHost implements Listener {
     if (resume !== undefined && id !== resume) return { how: 'gone' }
     const loaded: Loaded = {
       mode: permissionMode,
+      cwd,
       plan: resume === undefined ? false : undefined,
       model: reply.result.model ?? undefined,
       // The terminal, or an earlier turn, may have chosen another one than the configuration has.
@@ -213,13 +215,16 @@ export class CodexHost implements Listener {
     const usual = await this.#usual(turn, loaded)
     const model = turn.model ?? usual.model
     const effort = turn.effort ?? usual.effort
+    // To say the same folder again takes Codex some milliseconds.
+    const moved = turn.cwd !== loaded.cwd
+    loaded.cwd = turn.cwd
     const saysMode = plan || loaded.plan !== plan
     loaded.plan = plan
     loaded.model = model ?? loaded.model
     loaded.chosen = turn.model !== undefined
     loaded.effort = turn.effort
     return {
-      cwd: turn.cwd,
+      ...(moved ? { cwd: turn.cwd } : {}),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
       // Its settings go before those above, so it has them too.

@@ -1,0 +1,123 @@
+// What a person waits for, measured on this machine: figures of one run beside each other, never a pass or a fail.
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
+import { Home } from '../tests/support/ductor.ts'
+import { eventually } from '../tests/support/eventually.ts'
+import { MatrixPerson } from '../tests/support/matrix-person.ts'
+import { startSynapse, whyNoSynapse } from '../tests/support/synapse.ts'
+
+const rounds = 200
+const owner = 4711
+const demoAgent = fileURLToPath(new URL('../src/providers/demo/demo-agent.ts', import.meta.url))
+
+const telegram = await FakeTelegram.start({ limits: { flood: false } })
+const noSynapse = await whyNoSynapse()
+const synapse = noSynapse === undefined ? await startSynapse() : undefined
+if (synapse === undefined) print('Matrix', noSynapse ?? '')
+
+await using home = new Home({
+  transports: synapse === undefined ? ['telegram'] : ['telegram', 'matrix'],
+  telegram_token: telegram.token,
+  telegram_api_root: telegram.apiRoot,
+  allowed_user_ids: [owner],
+  ...(synapse === undefined ? {} : { matrix: await matrixOf(synapse) }),
+  provider: 'demo',
+})
+
+try {
+  await starts()
+  const running = home.start()
+  await running.ready()
+  print('resident memory when idle', `${Math.round(residentKb(running.child.pid ?? 0) / 1024)} MB`)
+  await turns()
+  await bare()
+  await running.stop()
+} finally {
+  await telegram.stop()
+  await synapse?.stop()
+}
+
+async function matrixOf(server: NonNullable<typeof synapse>): Promise<object> {
+  await server.register('bot', 'secret-of-bot')
+  const friend = await MatrixPerson.arrive(server, 'owner')
+  return {
+    homeserver: server.url,
+    user_id: `@bot:${server.serverName}`,
+    password: 'secret-of-bot',
+    allowed_users: [friend.id],
+  }
+}
+
+/** From the start of the process to its line `ready`; the first start also logs in and is left out. */
+async function starts(): Promise<void> {
+  const times: number[] = []
+  for (let n = 0; n < 6; n += 1) {
+    const running = home.start()
+    const line = await running.ready()
+    times.push(Number(/in (\d+) ms/.exec(line)?.[1]))
+    await running.stop()
+  }
+  print('start to ready', spread(times.slice(1)))
+}
+
+/** ductor's own share of a turn on Telegram: arrival → the provider has the prompt; its first text → the call. */
+async function turns(): Promise<void> {
+  const person = telegram.person(owner)
+  const arrived: number[] = []
+  for (let n = 0; n < rounds; n += 1) {
+    const answer = `answer ${n}`
+    arrived.push(performance.timeOrigin + performance.now())
+    person.writes(`say: ${answer}`)
+    await eventually(() => telegram.posts(owner).some(({ text }) => text === answer))
+    await home.quietTurn(n + 1)
+  }
+  const lines = home.journal()
+  const at = (event: string, n: number) => lines.filter((line) => line.event === event)[n]?.at ?? Number.NaN
+  const calls = telegram.calls('sendMessage')
+  const call = (n: number) =>
+    calls.find(({ parameters }) => String(parameters['text']).startsWith(`answer ${n}`))?.at ?? Number.NaN
+  const all = Array.from({ length: rounds }, (_, n) => n)
+  print(
+    'arrival to the provider’s stdin',
+    spread(all.map((n) => at('begun', n) - (arrived[n] ?? Number.NaN)).slice(1)),
+  )
+  print('first text to the transport’s call', spread(all.map((n) => call(n) - at('spoke', n)).slice(1)))
+}
+
+/** The same agent without ductor, kept running: what a turn takes at the least. */
+async function bare(): Promise<void> {
+  const child = spawn(process.execPath, [demoAgent, home.folder], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const times: number[] = []
+  for (let n = 0; n < rounds; n += 1) {
+    const begun = performance.now()
+    child.stdin.write(
+      `${JSON.stringify({ type: 'prompt', turn: String(n), text: `say: answer ${n}`, attachments: [], permissionMode: 'ask' })}\n`,
+    )
+    for (;;) {
+      const { value } = await lines.next()
+      if (times.length === n && String(value).includes('"type":"text"')) times.push(performance.now() - begun)
+      if (String(value).includes('"turn.ended"')) break
+    }
+  }
+  child.stdin.end()
+  print('the bare agent, prompt to first text', spread(times.slice(1)))
+}
+
+function residentKb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
+function spread(times: readonly number[]): string {
+  const sorted = times.filter((time) => !Number.isNaN(time)).toSorted((a, b) => a - b)
+  const at = (share: number) =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1)
+  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms (n = ${sorted.length})`
+}
+
+function print(what: string, figure: string): void {
+  process.stdout.write(`${what.padEnd(40)} ${figure}\n`)
+}
