@@ -6,7 +6,7 @@ import { argumentsOf, writeInstructions, type InstructionsFile } from './launch.
 import { whoHasOpen } from './open-elsewhere.ts'
 import { ClaudeSession, type OwnTurn, type Patience } from './session.ts'
 
-const costsKept = 1000
+const sessionsKnown = 1000
 
 export interface Settings {
   /** The program and its first arguments. */
@@ -29,6 +29,8 @@ export class ClaudeProcesses {
   readonly #ledger: ProcessLedger
   /** US dollars by session: Claude goes on counting when a session is resumed. */
   readonly #costs = new Map<string, number>()
+  /** Sessions that were given a model: Claude goes on with it, until it is told otherwise. */
+  readonly #given = new Set<string>()
 
   constructor(settings: Settings, deps: ProviderDeps, patience: Patience) {
     this.#settings = settings
@@ -40,7 +42,8 @@ export class ClaudeProcesses {
   /** A process for this turn and, unless it is `oneShot`, for those after it. */
   async start(turn: Turn, host: Host, oneShot: boolean): Promise<ClaudeSession> {
     const instructions = await writeInstructions(turn, this.#deps.home)
-    const args = argumentsOf(turn, !oneShot, instructions?.path)
+    const left = turn.model === undefined && turn.resume !== undefined && this.#given.has(turn.resume)
+    const args = argumentsOf(left ? { ...turn, model: 'default' } : turn, !oneShot, instructions?.path)
     const process = await this.#spawn(args, turn.cwd)
     const { resume, model, effort, permissionMode } = turn
     const cost = resume === undefined ? 0 : this.#costs.get(resume)
@@ -89,12 +92,17 @@ export class ClaudeProcesses {
   }
 
   /** To be called after each turn. */
-  remember({ sessionId, cost }: ClaudeSession): void {
-    if (sessionId === undefined || cost === undefined) return
+  remember({ sessionId, cost }: ClaudeSession, model: string | undefined): void {
+    if (sessionId === undefined) return
+    this.#given.delete(sessionId)
+    if (model !== undefined) this.#given.add(sessionId)
     this.#costs.delete(sessionId)
-    this.#costs.set(sessionId, cost)
-    const [oldest] = this.#costs.keys()
-    if (this.#costs.size > costsKept && oldest !== undefined) this.#costs.delete(oldest)
+    if (cost !== undefined) this.#costs.set(sessionId, cost)
+    for (const kept of [this.#costs, this.#given])
+      for (const oldest of kept.keys()) {
+        if (kept.size <= sessionsKnown) break
+        kept.delete(oldest)
+      }
   }
 
   /** The pid of a Claude that is not `own` and has this session open. */

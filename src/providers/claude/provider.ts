@@ -171,7 +171,7 @@ export class ClaudeProvider implements Provider {
   }
 
   #keep(turn: Turn, session: ClaudeSession): void {
-    this.#processes.remember(session)
+    this.#processes.remember(session, turn.model)
     if (!session.usable) return void session.close()
     this.#warm.keep(keyOf(turn.place, turn.strand), {
       shape: shapeOf(turn),

@@ -233,6 +233,9 @@ export class ClaudeSession {
     this.#note(message)
     const turn = this.#turnFor(message)
     if (turn === undefined) return this.#hearNobodys(message)
+    // After an answer that was complete, only what was put in can be what Claude begins with.
+    if (turn.held !== undefined && begins(message))
+      for (const uuid of turn.steers.keys()) turn.steers.set(uuid, true)
     for (const heard of turn.decoder.read(message)) this.#act(turn, heard)
   }
 

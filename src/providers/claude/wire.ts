@@ -96,7 +96,7 @@ export const message = z.discriminatedUnion('type', [
   z.object({ type: z.literal('control_cancel_request'), request_id: z.string() }),
   z.object({
     type: z.literal('control_response'),
-    response: z.object({ request_id: z.string(), subtype: z.string(), response: z.unknown() }),
+    response: z.object({ request_id: z.string(), subtype: z.string(), response: z.unknown().optional() }),
   }),
   z.object({ type: z.literal('command_lifecycle'), command_uuid: z.string(), state: z.string() }),
   z.object({
