@@ -12,6 +12,7 @@ import type { Synapse } from './synapse.ts'
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, getChild: () => silent }
 // It has one of its own beside that of the client.
 if ('setLevel' in logger && typeof logger.setLevel === 'function') logger.setLevel('silent')
+logger.getChild = () => silent
 
 function asking(recoveryKey: string): CryptoCallbacks {
   return {

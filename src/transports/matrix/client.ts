@@ -71,19 +71,44 @@ type Refusal = z.infer<typeof refusalSchema>
 
 const usualTimeoutMs = 30_000
 
+/** The token that takes the place of this one, which is dead; undefined where the log-in has ended. */
+export type RenewToken = (dead: string) => Promise<string | undefined>
+
 /** Talks to one homeserver, as one device or as nobody. */
 export class MatrixClient {
   /** Without a slash at its end. */
   readonly base: string
-  readonly #accessToken: string | undefined
+  #accessToken: string | undefined
+  readonly #renew: RenewToken | undefined
 
-  constructor(base: string, accessToken?: string) {
+  constructor(base: string, accessToken?: string, renewToken?: RenewToken) {
     this.base = base.replace(/\/+$/, '')
     this.#accessToken = accessToken
+    this.#renew = renewToken
   }
 
-  /** Makes one call, once. Throws `MatrixError`, `NoAnswer`, or the reason of `signal`. */
+  /**
+   * Makes one call: once, or once more with a token that was renewed. Throws `MatrixError`, `NoAnswer`, or the reason of
+   * `signal`.
+   */
   async call<T>(call: Call, answer: z.ZodType<T>, signal: AbortSignal): Promise<T> {
+    return this.#renewing(() => this.#callOnce(call, answer, signal))
+  }
+
+  async #renewing<T>(work: () => Promise<T>): Promise<T> {
+    const used = this.#accessToken
+    try {
+      return await work()
+    } catch (error) {
+      if (used === undefined || !(error instanceof MatrixError && error.deadToken)) throw error
+      const fresh = await this.#renew?.(used)
+      if (fresh === undefined) throw error
+      this.#accessToken = fresh
+      return work()
+    }
+  }
+
+  async #callOnce<T>(call: Call, answer: z.ZodType<T>, signal: AbortSignal): Promise<T> {
     const what = `${call.method} ${call.path}`
     const { status, text, retryAfter } = await this.#fetch(call, what, signal)
     if (status < 200 || status >= 300) throw this.#refused(what, status, text, retryAfter)
@@ -97,6 +122,10 @@ export class MatrixClient {
    * `fetch` throws afterwards.
    */
   async download(where: string, signal: AbortSignal): Promise<Response> {
+    return this.#renewing(() => this.#downloadOnce(where, signal))
+  }
+
+  async #downloadOnce(where: string, signal: AbortSignal): Promise<Response> {
     const what = `GET ${where}`
     let response: Response
     try {

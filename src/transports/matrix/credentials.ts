@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Log } from '../../core/define.ts'
 import { writeFileAtomically } from '../../lib/atomic-write.ts'
+import type { OAuthGrant } from './oauth.ts'
 
 /** A log-in: one device of one account. */
 export interface Credentials {
   readonly userId: string
   readonly deviceId: string
   readonly accessToken: string
+  /** Where the token runs out: what renews it. */
+  readonly oauth?: OAuthGrant
 }
 
 const text = z.string().min(1)
@@ -19,6 +22,7 @@ const fileSchema = z.object({
   access_token: text,
   /** Absent in files of the Python program: they belong to whatever is configured. */
   homeserver: text.optional(),
+  oauth: z.object({ token_endpoint: text, client_id: text, refresh_token: text }).optional().catch(undefined),
 })
 
 /** The file that keeps the log-in between runs, for one account on one homeserver. */
@@ -59,11 +63,14 @@ export class CredentialsFile {
       this.#log.warn(fields, 'credentials.json is of another homeserver')
       return undefined
     }
-    return { userId, deviceId, accessToken }
+    const { oauth } = parsed.data
+    if (oauth === undefined) return { userId, deviceId, accessToken }
+    const { token_endpoint: tokenEndpoint, client_id: clientId, refresh_token: refreshToken } = oauth
+    return { userId, deviceId, accessToken, oauth: { tokenEndpoint, clientId, refreshToken } }
   }
 
   /** Replaces the file in one step; nobody but the owner of the process can read it or look into its folder. */
-  async write({ userId, deviceId, accessToken }: Credentials): Promise<void> {
+  async write({ userId, deviceId, accessToken, oauth }: Credentials): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     await chmod(this.#folder, 0o700)
     const file = {
@@ -71,6 +78,7 @@ export class CredentialsFile {
       device_id: deviceId,
       access_token: accessToken,
       homeserver: this.#owner.homeserver,
+      ...(oauth === undefined ? {} : { oauth: written(oauth) }),
     }
     await writeFileAtomically(this.#path, `${JSON.stringify(file, undefined, 2)}\n`, { mode: 0o600 })
   }
@@ -95,6 +103,10 @@ export class CredentialsFile {
       return undefined
     }
   }
+}
+
+function written({ tokenEndpoint, clientId, refreshToken }: OAuthGrant) {
+  return { token_endpoint: tokenEndpoint, client_id: clientId, refresh_token: refreshToken }
 }
 
 function plainUrl(url: string): string {

@@ -5,6 +5,7 @@ import { MatrixClient, MatrixError, path } from './client.ts'
 import { filled, type LogInConfig } from './config.ts'
 import type { Credentials, CredentialsFile } from './credentials.ts'
 import { findHomeserver } from './discovery.ts'
+import { findOAuth, logInByBrowser, OAuthRefusal, renew, type OAuthServer } from './oauth.ts'
 import * as wire from './wire.ts'
 
 /** One device of the bot's account, with a token that the homeserver has just accepted. */
@@ -22,6 +23,8 @@ export interface SignInDeps {
   readonly log: Log
   /** Tells a person that we wait because the homeserver asked us to. */
   readonly resting: (ms: number) => void
+  /** Tells a person where to log in. */
+  readonly asking: (text: string) => void
 }
 
 /** A token that the homeserver does not accept any more. */
@@ -39,16 +42,12 @@ export async function signIn(deps: SignInDeps, signal: AbortSignal): Promise<Sig
   const { matrix, file, log } = deps
   const kept = await file.read()
   const configured = configuredToken(matrix)
-  if (kept === undefined && configured === undefined && !filled(matrix.password)) {
-    throw new FatalError(
-      'Matrix has nothing to log in with. Set matrix.password (needed once), or matrix.access_token together with matrix.device_id.',
-    )
-  }
   const base = await findHomeserver(matrix.homeserver, log, signal)
   const dead: Dead[] = []
   for (const credentials of [kept, configured]) {
     if (credentials === undefined) continue
-    const found = await tryToken(base, credentials, signal)
+    const client = clientOf(deps, base, credentials)
+    const found = await whoIs(client, credentials, signal)
     if ('soft' in found) {
       log.warn({ device: credentials.deviceId, soft: found.soft }, 'the homeserver has ended this log-in')
       dead.push(found)
@@ -70,9 +69,35 @@ export async function signIn(deps: SignInDeps, signal: AbortSignal): Promise<Sig
     } else if (filled(matrix.password)) {
       log.warn({}, 'matrix.password is not needed any more: it can be removed from config.json')
     }
-    return { client: new MatrixClient(base, credentials.accessToken), userId, deviceId, fresh: false }
+    return { client, userId, deviceId, fresh: false }
   }
   return logIn(deps, base, dead, signal)
+}
+
+/** Speaks with this token, and with those that take its place as they run out. Each is on the disk before it is used. */
+function clientOf(deps: SignInDeps, base: string, { oauth, ...credentials }: Credentials): MatrixClient {
+  if (oauth === undefined) return new MatrixClient(base, credentials.accessToken)
+  let current = { accessToken: credentials.accessToken, grant: oauth }
+  let renewing: Promise<string | undefined> | undefined
+  // For everybody who waits for it: it must not end with the first one's patience.
+  const renewOnce = async (): Promise<string | undefined> => {
+    try {
+      current = await renew(current.grant, AbortSignal.timeout(60_000))
+      await keep(deps, { ...credentials, accessToken: current.accessToken, oauth: current.grant })
+      return current.accessToken
+    } catch (error) {
+      if (!(error instanceof OAuthRefusal)) throw error
+      deps.log.warn({ reason: error.message }, 'the log-in cannot be renewed')
+      return undefined
+    }
+  }
+  return new MatrixClient(base, credentials.accessToken, async (used) => {
+    if (used !== current.accessToken) return current.accessToken
+    renewing ??= renewOnce().finally(() => {
+      renewing = undefined
+    })
+    return renewing
+  })
 }
 
 export function configuredToken({ user_id, device_id, access_token }: LogInConfig): Credentials | undefined {
@@ -103,12 +128,20 @@ function checkDevice(configured: Credentials, deviceId: string): void {
 /** Whose token it is; or that the homeserver does not accept it. */
 export async function tryToken(
   base: string,
-  { accessToken, deviceId }: Credentials,
+  credentials: Credentials,
+  signal: AbortSignal,
+): Promise<{ readonly userId: string; readonly deviceId: string } | Dead> {
+  return whoIs(new MatrixClient(base, credentials.accessToken), credentials, signal)
+}
+
+async function whoIs(
+  client: MatrixClient,
+  { deviceId }: Credentials,
   signal: AbortSignal,
 ): Promise<{ readonly userId: string; readonly deviceId: string } | Dead> {
   try {
     const call = { method: 'GET', path: path`/account/whoami` } as const
-    const answer = await new MatrixClient(base, accessToken).call(call, wire.whoami, signal)
+    const answer = await client.call(call, wire.whoami, signal)
     return { userId: answer.user_id, deviceId: answer.device_id ?? deviceId }
   } catch (error) {
     if (error instanceof MatrixError && error.deadToken) return { deviceId, soft: error.softLogout }
@@ -123,13 +156,13 @@ async function logIn(
   signal: AbortSignal,
 ): Promise<SignedIn> {
   const { matrix, log } = deps
-  if (!filled(matrix.password)) {
-    throw new FatalError(
-      'The homeserver has ended the log-in of the bot, and there is no password to log in again. Put matrix.password into config.json, or a new matrix.access_token with its matrix.device_id, and start ductor again.',
-    )
-  }
-  await checkFlows(base, signal)
   const device = dead.find(({ soft }) => soft)?.deviceId
+  const flows = await flowsOf(base, signal)
+  if (!filled(matrix.password) || !flows.includes('m.login.password')) {
+    const server = await findOAuth(base, signal)
+    if (server !== undefined) return byBrowser(deps, base, server, device, signal)
+    throw new FatalError(noWayIn(flows, dead.length > 0, filled(matrix.password)))
+  }
   const body = {
     type: 'm.login.password',
     identifier: { type: 'm.id.user', user: matrix.user_id },
@@ -164,12 +197,39 @@ export async function flowsOf(base: string, signal: AbortSignal): Promise<readon
   return flows.map(({ type }) => type)
 }
 
-async function checkFlows(base: string, signal: AbortSignal): Promise<void> {
-  const flows = await flowsOf(base, signal)
-  if (flows.includes('m.login.password')) return
-  throw new FatalError(
-    `This homeserver has no log-in by password (it offers ${flows.join(', ') || 'nothing'}). Make an access token for the bot with the tools of the homeserver, and set matrix.access_token and matrix.device_id.`,
-  )
+async function byBrowser(
+  deps: SignInDeps,
+  base: string,
+  server: OAuthServer,
+  device: string | undefined,
+  signal: AbortSignal,
+): Promise<SignedIn> {
+  const { matrix, log, asking } = deps
+  const { accessToken, deviceId, grant } = await logInByBrowser({ server, device, ask: asking }, signal)
+  const credentials = { userId: matrix.user_id, deviceId, accessToken, oauth: grant }
+  const client = clientOf(deps, base, credentials)
+  const found = await whoIs(client, credentials, signal)
+  if ('soft' in found)
+    throw new FatalError('The homeserver refuses the log-in that was allowed a moment ago.')
+  if (!isOf(found.userId, matrix.user_id)) {
+    throw new FatalError(
+      `The log-in was allowed as ${found.userId}, but matrix.user_id is ${matrix.user_id}. Log in as the bot in the browser, or correct matrix.user_id.`,
+    )
+  }
+  await keep(deps, { ...credentials, userId: found.userId, deviceId: found.deviceId })
+  log.info({ user: found.userId, device: found.deviceId }, 'logged in to Matrix in the browser')
+  return { client, ...found, fresh: true }
+}
+
+function noWayIn(flows: readonly string[], ended: boolean, password: boolean): string {
+  const token = 'matrix.access_token together with matrix.device_id'
+  if (password) {
+    return `This homeserver has no log-in by password (it offers ${flows.join(', ') || 'nothing'}). Make an access token for the bot with the tools of the homeserver, and set ${token}; or run “ductor onboarding”, which can log in by browser.`
+  }
+  if (ended) {
+    return `The homeserver has ended the log-in of the bot, and there is no password to log in again. Put matrix.password into config.json, or a new ${token}, and start ductor again.`
+  }
+  return `Matrix has nothing to log in with. Set matrix.password (needed once), or ${token}.`
 }
 
 /** One attempt: servers lock out who tries too often. Only "too early" is answered with patience. */

@@ -148,6 +148,9 @@ function withPassword(interview: Interview, base: string, userId: string, log: L
         matrix: { homeserver: base, user_id: userId, password },
         log,
         resting() {},
+        asking() {
+          throw new UserError('This homeserver wants a log-in in the browser.')
+        },
         file: {
           read: async () => undefined,
           write: async (made: Credentials) => {

@@ -137,7 +137,8 @@ export class MatrixTransport implements Transport {
       this.#report('failed', `The homeserver asks to wait ${seconds} s before the next log-in.`)
     }
     const { matrix } = this.#config
-    const signedIn = await signIn({ matrix, file: this.#file, log, resting }, signal)
+    const asking = (text: string): void => this.#report('failed', text)
+    const signedIn = await signIn({ matrix, file: this.#file, log, resting, asking }, signal)
     await this.#crypto.enter(signedIn.client, signedIn.userId, signedIn.deviceId, signal)
     const session = await Session.open(signedIn, this.#crypto, signal)
     await this.#allowedRooms.resolve(session.client, signal)

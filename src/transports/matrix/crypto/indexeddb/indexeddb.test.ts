@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { IDBKeyRange as TheirRange, IDBFactory as TheirFactory } from 'fake-indexeddb'
 import { eventually } from '../../../../../tests/support/eventually.ts'
+import { seeded } from '../../../../../tests/support/seeded.ts'
 import { IDBFactory } from './factory.ts'
 import { indexedDbClasses } from './install.ts'
 import { decodeKey, encodeKey } from './keys.ts'
@@ -23,15 +24,9 @@ interface Side {
 const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 const transactions = Number(process.env['DUCTOR_FUZZ'] ?? 1_200)
 
-/** Mulberry32: small, and the same on every machine. */
 function randomness(from: number): (below: number) => number {
-  let state = from
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * below)
-  }
+  const random = seeded(from)
+  return (below) => Math.floor(random() * below)
 }
 
 async function folder(t: TestContext): Promise<string> {
