@@ -220,6 +220,41 @@ describe('the page in a real browser', { skip: skip ?? false }, () => {
     assert.equal(await page.locator('nav li').count(), 0)
   })
 
+  test('while ductor cannot store what was written, the page says so, keeps it, and sends it once', async () => {
+    await using stage = await begin()
+    const { page } = stage
+    const calls: (() => Promise<void>)[] = []
+    await page.route('**/api/messages', (route) => {
+      // As on a full disk: no answer comes.
+      calls.push(() => route.continue())
+    })
+    await write(page, 'say: patience')
+    await page.getByText('ductor has not stored it yet').waitFor()
+    await page.unroute('**/api/messages')
+    await page.reload()
+    await page.locator('.bot.ended', { hasText: 'patience' }).waitFor()
+    assert.equal(await page.locator('.person').count(), 1)
+    assert.equal(calls.length, 1)
+    assert.equal(stage.home.journal().filter(({ event }) => event === 'begun').length, 1)
+  })
+
+  test('a file of the agent comes with a preview, buttons answer, and background work speaks by itself', async () => {
+    await using stage = await begin()
+    const { page } = stage
+    await write(page, 'file picture.png')
+    await page.getByRole('img', { name: 'picture.png' }).waitFor()
+    await write(page, 'buttons Tea|Coffee')
+    await page.getByRole('button', { name: 'Coffee' }).click()
+    await page.locator('.bot', { hasText: 'You said: Coffee' }).waitFor()
+    await write(page, 'background 0')
+    await page.getByText('The background work is done.').waitFor()
+    await write(page, 'ask')
+    await page.getByRole('button', { name: 'Tea', exact: true }).click()
+    await page.getByText('You answered: Tea.').waitFor()
+    await shot(page, 'offers')
+    assert.deepEqual(stage.errors, [])
+  })
+
   test('a plan is shown step by step, and the commands are offered', async () => {
     await using stage = await begin()
     const { page } = stage

@@ -4,7 +4,7 @@ import { Composer } from './composer.js'
 import { begin, meet, openFirst, titleOfCurrent } from './conversations.js'
 import { html, Icon } from './html.js'
 import { listen } from './line.js'
-import { Log } from './log.js'
+import { Log, watchLog } from './log.js'
 import { applyLight, Sidebar, toggleDrawer } from './sidebar.js'
 import { draw, drawWith, isWorking, state } from './state.js'
 import { attach, resend, retryUploads, stop } from './talk.js'
@@ -69,6 +69,7 @@ function paint() {
   }
   const log = document.querySelector('.log')
   if (log && state.atBottom) log.scrollTop = log.scrollHeight
+  watchLog()
   document.title = `${state.unread.size > 0 ? `(${state.unread.size}) ` : ''}${isWorking() ? '… ' : ''}${titleOfCurrent()} · ductor`
 }
 

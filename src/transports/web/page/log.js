@@ -164,14 +164,28 @@ function diffLine(line) {
   return html`<span class=${kind ?? ''}>${line}${'\n'}</span>`
 }
 
+let lastTop = 0
 function scrolled(event) {
   const log = event.currentTarget
   const { scrollHeight, scrollTop, clientHeight } = log
   if (scrollTop < 200 && state.more) void keepingPlace(log, loadEarlier)
-  const atBottom = scrollHeight - scrollTop - clientHeight < 60
+  const near = scrollHeight - scrollTop - clientHeight < 60
+  // Only who goes up leaves the end; that something grew below is no wish to stay.
+  const atBottom = near || (state.atBottom && scrollTop >= lastTop)
+  lastTop = scrollTop
   if (atBottom === state.atBottom) return
   state.atBottom = atBottom
   draw()
+}
+
+/** Whatever grows or shrinks (a picture that came, the box for writing): who looked at the end still does. */
+const watch = new ResizeObserver(() => {
+  const log = document.querySelector('.log')
+  if (log && state.atBottom) log.scrollTop = log.scrollHeight
+})
+
+export function watchLog() {
+  for (const element of document.querySelectorAll('.log, .log > ol')) watch.observe(element)
 }
 
 /** What is looked at stays where it is while something comes above it. */
