@@ -1,7 +1,7 @@
 // Where the person writes.
 import { html, Icon, sizeOf, StopIcon } from './html.js'
-import { draw, isWorking, state } from './state.js'
-import { attach, detach, saveDraft, say, send, stop, upload } from './talk.js'
+import { draw, drawNow, isWorking, state } from './state.js'
+import { attach, detach, saveDraft, send, stop, upload } from './talk.js'
 
 export function Composer() {
   const { text, files, waiting } = state.draft
@@ -115,10 +115,11 @@ function hintKeys(event) {
   ;(next ?? document.querySelector('textarea'))?.focus()
 }
 
+/** It stands in the box: many take a word or two more. */
 function take(command) {
-  state.draft.text = ''
+  state.draft.text = `/${command} `
   saveDraft()
-  say(`/${command}`)
+  drawNow()
   document.querySelector('textarea')?.focus()
 }
 
