@@ -98,6 +98,11 @@ export class AcpProcess {
     return this.#cli.pid
   }
 
+  /** Milliseconds since its start. */
+  get age(): number {
+    return performance.now() - this.#cli.startedAt
+  }
+
   get ended(): boolean {
     return this.#cli.ended || this.#connection.signal.aborted
   }

@@ -11,7 +11,6 @@ import { AcpRequests } from './acp-requests.ts'
 import { clear, toolsOf } from './acp-tools.ts'
 import { readPrompted, type PermissionRequest, type Update } from './acp-wire.ts'
 import { Channel } from './channel.ts'
-import { treeOf, type NotedProcess } from './kill-tree.ts'
 
 type Ended = Extract<TurnEvent, { type: 'turn.ended' }>
 
@@ -44,8 +43,8 @@ export class AcpTurn {
   readonly #requests: AcpRequests
   readonly #answered = Promise.withResolvers<void>()
   readonly #told = new Set<string>()
-  /** The agent's processes when it began. */
-  readonly #before: Promise<readonly NotedProcess[]>
+  /** How old the agent's process was. */
+  readonly #begun: number
   #prompted = false
   #unwatched = true
   #cause: Cause | undefined
@@ -58,6 +57,7 @@ export class AcpTurn {
   constructor(turn: Pick<Turn, 'id' | 'cwd' | 'permissionMode'>, setting: Setting) {
     this.id = turn.id
     this.#setting = setting
+    this.#begun = setting.process.age
     this.#requests = new AcpRequests({
       turn,
       decoder: this.#decoder,
@@ -65,10 +65,6 @@ export class AcpTurn {
       put: (event) => this.events.put(event),
       changed: () => this.#watch(),
     })
-    const { pid } = setting.process
-    // Not waited for: no tool begins before the model was asked. Where it fails, whatever is there now is not the turn's.
-    this.#before = pid === undefined ? Promise.resolve([]) : treeOf(pid)
-    this.#before.catch(() => {})
   }
 
   /** Undefined as long as it runs. */
@@ -168,7 +164,7 @@ export class AcpTurn {
     // Where nothing was asked, nothing is confirmed.
     if (!this.#prompted) this.#answered.resolve()
     // Before the cancel: what a dead shell leaves behind cannot be found any more.
-    const tools = await toolsOf(pid, await this.#before, this.#decoder.commands, this.#setting.alone())
+    const tools = await toolsOf(pid, this.#begun, this.#decoder.commands, this.#setting.alone())
     this.#cancel()
     const confirmed = await Promise.race([
       this.#answered.promise.then(() => true),

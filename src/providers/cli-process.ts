@@ -31,6 +31,8 @@ export class CliProcess {
    * it had started runs any more.
    */
   readonly exit: Promise<Exit>
+  /** By `performance.now`. */
+  readonly startedAt = performance.now()
   readonly #entry: LedgerEntry
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable> | undefined
   readonly #lineLimit: number | undefined
