@@ -55,13 +55,22 @@ export async function requestEvent(
   const title = acts[tool.kind ?? ''] ?? oneLine(tool.title ?? 'Use a tool')
   const command = commandOf(tool)
   if (command !== undefined && tool.kind === 'execute') {
-    const folder = tool.rawInput?.['cwd']
-    const where = typeof folder === 'string' && folder !== cwd ? `# in ${folder}\n` : ''
+    const where = whereOf(tool, cwd)
+      .map((line) => `# ${line.replaceAll(/\s+/g, ' ')}\n`)
+      .join('')
     return { ...common, title: acts['execute'] ?? title, detail: cut(`${where}${command}`), language: 'sh' }
   }
   const patch = await patchOf(tool)
   if (patch !== undefined) return { ...common, title, detail: cut(patch), language: 'diff' }
   return { ...common, title, ...whatElse(tool) }
+}
+
+/** Where a command runs, if that is not the conversation's own folder. */
+function whereOf(tool: ToolCall, cwd: string): readonly string[] {
+  const folder = tool.rawInput?.['cwd']
+  if (typeof folder === 'string') return folder === cwd ? [] : [`in ${folder}`]
+  // Gemini tells it in words: `[current working directory /work] (what for)`, `[in some/folder]`.
+  return textsOf(tool).filter((text) => text.startsWith('[') && !text.includes(`directory ${cwd}]`))
 }
 
 /** The option that says what the person said. */
@@ -114,13 +123,17 @@ async function patchOf({ content }: ToolCall): Promise<string | undefined> {
   return patches.join('\n').trimEnd()
 }
 
-function whatElse({ rawInput, content, locations, title }: ToolCall): Pick<Requested, 'detail' | 'language'> {
-  if (rawInput !== undefined && rawInput !== null && Object.keys(rawInput).length > 0)
-    return { detail: cut(JSON.stringify(rawInput, null, 2)), language: 'json' }
-  const texts = (content ?? []).flatMap((part) =>
+function textsOf({ content }: ToolCall): readonly string[] {
+  return (content ?? []).flatMap((part) =>
     part.type === 'content' && part.content.type === 'text' ? [part.content.text] : [],
   )
-  const lines = [title ?? '', ...(locations ?? []).map(({ path }) => path), ...texts]
+}
+
+function whatElse(tool: ToolCall): Pick<Requested, 'detail' | 'language'> {
+  const { rawInput, locations, title } = tool
+  if (rawInput !== undefined && rawInput !== null && Object.keys(rawInput).length > 0)
+    return { detail: cut(JSON.stringify(rawInput, null, 2)), language: 'json' }
+  const lines = [title ?? '', ...(locations ?? []).map(({ path }) => path), ...textsOf(tool)]
   return { detail: cut(lines.filter((line) => line !== '').join('\n')) }
 }
 

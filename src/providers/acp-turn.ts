@@ -97,7 +97,8 @@ export class AcpTurn {
   }
 
   hear(update: Update): void {
-    if (this.#ending !== undefined) return
+    // What it writes without end is of no use, and there is no end to it before it has stopped.
+    if (this.#ending !== undefined || this.#cause === 'endless') return
     for (const event of this.#decoder.read(update)) this.events.put(this.#truly(event))
     if (this.#decoder.letters > lettersLimit) void this.stop('endless')
     this.#watch()
@@ -164,8 +165,10 @@ export class AcpTurn {
     // Where nothing was asked, nothing is confirmed.
     if (!this.#prompted) this.#answered.resolve()
     // Before the cancel: what a dead shell leaves behind cannot be found any more.
-    const tools = await toolsOf(pid, this.#begun, this.#decoder.commands, this.#setting.alone())
-    this.#cancel()
+    const { commands } = this.#decoder
+    const tools = await toolsOf(pid, this.#begun, commands, this.#setting.alone()).finally(() =>
+      this.#cancel(),
+    )
     const confirmed = await Promise.race([
       this.#answered.promise.then(() => true),
       sleep(cancelMs, false, { ref: false }),

@@ -62,6 +62,12 @@ test('a command in another folder than the conversation’s says so', async () =
     rawInput: { command: 'ls', cwd: '/elsewhere' },
   }
   assert.equal((await requestEvent('1', tool, [], '/work')).detail, '# in /elsewhere\nls')
+  const [asked] = read('gemini-shell').asked
+  assert.ok(asked !== undefined)
+  assert.match(
+    (await requestEvent('1', asked.tool, asked.options, '/other')).detail,
+    /^# \[current working directory \/work\] .*\ntouch /,
+  )
 })
 
 test('opencode: what is told again after a broken stream is one text', () => {
