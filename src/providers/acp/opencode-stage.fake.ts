@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { acpStage } from '../../../tests/support/acp-stage.ts'
 import { startChatServer } from '../../../tests/support/chat-server.ts'
 import { opencodeEnv, realOpencode } from '../../../tests/support/real-opencode.ts'
 import { AcpProvider } from '../acp-provider.ts'
 import acp from './index.ts'
+
+/** One for all tests of a file: opencode takes seconds to make itself at home. Its sessions are told by their folders. */
+const agentHome = mkdtempSync(join(tmpdir(), 'ductor-opencode-'))
+process.on('exit', () => rmSync(agentHome, { recursive: true, force: true, maxRetries: 5 }))
 
 /** A stage with the real opencode and a scripted model. `open` takes further keys of the block. */
 export async function opencodeStage() {
@@ -16,7 +23,7 @@ export async function opencodeStage() {
       assert.ok(provider instanceof AcpProvider)
       return provider
     },
-    (home) => Promise.resolve(opencodeEnv(home, model.url)),
+    () => Promise.resolve(opencodeEnv(agentHome, model.url)),
     model,
   )
 }
