@@ -280,7 +280,10 @@ export class Outbox {
     }
     let ref: MessageRef
     try {
-      if (step.do !== 'edit' && (await this.#found(shown, step.index, transport))) return
+      if (step.do !== 'edit' && (await this.#found(shown, step.index, transport))) {
+        lane.failures = 0
+        return
+      }
       if (step.do === 'delete' && step.post.ref === undefined)
         return await this.#keep(() => this.#forget(shown, step.index))
       await this.#keep(() => this.#begin(shown, step, transport))

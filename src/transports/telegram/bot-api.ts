@@ -1,5 +1,6 @@
 import { Api, GrammyError, HttpError, type ApiClientOptions } from 'grammy'
 import { z } from 'zod'
+import { postForm, type UploadedFile } from './upload.ts'
 
 /**
  * Why a call to the Bot API did not work.
@@ -58,7 +59,7 @@ type Refusal = Pick<GrammyError, 'error_code' | 'description' | 'parameters'>
 
 /** An upload may take this long, and longer by its size. */
 const uploadMs = 60_000
-const slowestBytesPerMs = 20
+const slowestBytesPerMs = 100
 
 /** Calls methods of the Bot API, each once: whoever calls knows whether a second time does harm. */
 export class BotApi {
@@ -103,35 +104,18 @@ export class BotApi {
   /** Sends a file of this machine with its fields, and gives the result. Throws `CallError`, as `call` does. */
   async upload(
     method: string,
-    fields: Readonly<Record<string, string | { readonly file: Blob; readonly name: string }>>,
+    fields: Readonly<Record<string, string>>,
+    file: UploadedFile & { readonly size: number },
     signal: AbortSignal,
   ): Promise<unknown> {
     if (signal.aborted) throw new CallError('unsent', 'stopped before the call')
-    const form = new FormData()
-    let bytes = 0
-    for (const [key, value] of Object.entries(fields)) {
-      if (typeof value === 'string') form.set(key, value)
-      else {
-        form.set(key, value.file, value.name)
-        bytes += value.file.size
-      }
-    }
-    const limit = AbortSignal.timeout(uploadMs + bytes / slowestBytesPerMs)
+    const limit = AbortSignal.timeout(uploadMs + Math.round(file.size / slowestBytesPerMs))
+    const url = `${this.#root}/bot${this.#token}/${method}`
     try {
-      const response = await fetch(`${this.#root}/bot${this.#token}/${method}`, {
-        method: 'POST',
-        body: form,
-        signal: AbortSignal.any([signal, limit]),
-      })
+      const { status, body } = await postForm(url, fields, file, AbortSignal.any([signal, limit]))
       // A proxy in between may have a limit of its own, and its own way to say so.
-      if (response.status === 413) throw this.#refusal(tooLarge)
-      const {
-        ok,
-        result,
-        error_code,
-        description = '',
-        parameters = {},
-      } = answer.parse(await response.json())
+      if (status === 413) throw this.#refusal(tooLarge)
+      const { ok, result, error_code, description = '', parameters = {} } = answer.parse(JSON.parse(body))
       if (ok) return result
       throw this.#refusal({ error_code: error_code ?? 0, description, parameters: given(parameters) })
     } catch (error) {

@@ -1,4 +1,3 @@
-import { openAsBlob } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { CallError, type BotApi } from './bot-api.ts'
@@ -69,22 +68,18 @@ export async function sendFile(
   return { unsent: 'Telegram does not take it.' }
 }
 
-async function upload(
+function upload(
   api: BotApi,
   content: FileContent,
   { method, field, nameless }: Way,
   fields: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const file = await openAsBlob(content.path, { type: content.mime_type })
   const caption = nameless ? captionOf(content) : undefined
   return api.upload(
     method,
-    {
-      ...fields,
-      ...(caption === undefined ? {} : { caption }),
-      [field]: { file, name: content.name },
-    },
+    { ...fields, ...(caption === undefined ? {} : { caption }) },
+    { field, path: content.path, name: content.name, mimeType: content.mime_type, size: content.size },
     signal,
   )
 }
@@ -102,7 +97,7 @@ async function whyUnfit(content: FileContent, api: BotApi): Promise<string | und
 }
 
 function tooLarge({ size }: FileContent): string {
-  return `It has ${Math.round(size / megabyte)} MB, and Telegram takes 50 MB from a bot; a Bot API server of your own (telegram_api_root) takes 2,000.`
+  return `It has ${Math.ceil(size / megabyte)} MB, and Telegram takes 50 MB from a bot; a Bot API server of your own (telegram_api_root) takes 2,000.`
 }
 
 /** Why Telegram will not have this file; undefined where something else is the reason. */

@@ -1,4 +1,5 @@
 import type {
+  Code,
   Definition,
   FootnoteDefinition,
   List,
@@ -89,7 +90,7 @@ class Writer {
       case 'heading':
         return void pen.styled({ type: 'bold' }, () => this.inlines(node.children))
       case 'code':
-        return pen.code(node.value, language(node.lang))
+        return this.#code(node)
       case 'blockquote':
         return pen.quote(() => this.blocks(node.children, listDepth))
       case 'list':
@@ -123,6 +124,19 @@ class Writer {
       case 'footnoteReference':
         return this.#inline(node)
     }
+  }
+
+  /** What stands behind the fence is a language, and may be more: a name of a file, or words. */
+  #code({ value, lang, meta }: Code): void {
+    const known = value.trim() === '' ? undefined : language(lang)
+    const said = [known === undefined ? lang : undefined, meta]
+      .filter((word) => (word ?? '') !== '')
+      .join(' ')
+    if (said !== '') {
+      this.#pen.write(said)
+      this.#pen.newLine()
+    }
+    this.#pen.code(value, known)
   }
 
   #inline(node: PhrasingContent): void {

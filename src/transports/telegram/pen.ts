@@ -80,7 +80,7 @@ export class Pen {
     const entities = this.#entities
       .flatMap((entity) => aroundCode(entity, codes))
       .filter(({ offset, length }) => text.slice(offset, offset + length).trim() !== '')
-      .toSorted((a, b) => a.offset - b.offset || b.length - a.length)
+      .toSorted((a, b) => a.offset - b.offset || b.length - a.length || rank(a) - rank(b))
     return { text, entities }
   }
 
@@ -115,6 +115,12 @@ export class Pen {
     if (type === 'code') return !open.has('text_link')
     return true
   }
+}
+
+/** Of two looks of the same words, which one is around the other. */
+function rank({ type }: Entity): number {
+  if (type === 'blockquote' || type === 'expandable_blockquote') return 0
+  return type === 'code' || type === 'pre' ? 2 : 1
 }
 
 function isCode({ type }: Entity): boolean {

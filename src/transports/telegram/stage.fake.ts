@@ -20,12 +20,14 @@ export const quick: Tempo = {
 export interface StageOptions extends FakeOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   readonly tempo?: Partial<Tempo>
+  readonly home?: string
+  readonly now?: () => number
 }
 
 /** A fake network, a store, and the transport between them, with all that it reported and logged. */
 export class Stage implements AsyncDisposable {
   readonly network: FakeTelegram
-  readonly store = new InMemoryStore()
+  readonly store: InMemoryStore
   readonly reports: TransportReport[] = []
   /** Level, message and fields of each line. */
   readonly logged: { readonly level: string; readonly message: string; readonly fields: object }[] = []
@@ -41,22 +43,27 @@ export class Stage implements AsyncDisposable {
     )
   }
 
-  constructor(network: FakeTelegram, { settings = {}, tempo = {} }: StageOptions) {
+  readonly #options: StageOptions
+
+  constructor(network: FakeTelegram, options: StageOptions, store = new InMemoryStore()) {
+    const { settings = {}, tempo = {} } = options
     this.network = network
+    this.store = store
+    this.#options = options
     const line =
       (level: string) =>
       (fields: object, message: string): void =>
         void this.logged.push({ level, message, fields })
-    const options = config.parse({
+    const settled = config.parse({
       telegram_token: network.token,
       telegram_api_root: network.apiRoot,
       allowed_user_ids: [4711],
       ...settings,
     })
     this.transport = new Telegram(
-      options,
+      settled,
       {
-        home: '/nowhere',
+        home: options.home ?? '/nowhere',
         log: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
         memory: this.store,
         report: (report) => void this.reports.push(report),
@@ -67,7 +74,13 @@ export class Stage implements AsyncDisposable {
         ],
       },
       { ...quick, ...tempo },
+      options.now,
     )
+  }
+
+  /** The same network and the same store, as a program finds them that was started again. */
+  reopened(): Stage {
+    return new Stage(this.network, this.#options, this.store)
   }
 
   get signal(): AbortSignal {

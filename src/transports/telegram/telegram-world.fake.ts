@@ -182,7 +182,8 @@ export class World {
     }
     const topic = chat.topics.get(thread)
     // General has the number 1 in clients, but the bot may not name it.
-    if (topic === undefined || topic.deleted || thread === 1) throw badRequest('message thread not found')
+    const general = thread === 1 && chat.wire.type !== 'private'
+    if (topic === undefined || topic.deleted || general) throw badRequest('message thread not found')
     if (topic.closed && chat.wire.type !== 'private' && chat.bot !== 'administrator')
       throw badRequest('TOPIC_CLOSED')
     return topic

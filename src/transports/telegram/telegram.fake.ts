@@ -35,6 +35,7 @@ export class FakeTelegram {
   readonly world: World
   readonly lints: string[] = []
   readonly #history: PastCall[] = []
+  readonly #people = new Map<number, Person>()
   readonly #faults: { readonly method: string; readonly fault: Fault; times: number }[] = []
   readonly #http: HttpSide
   readonly #flood: Flood
@@ -84,9 +85,14 @@ export class FakeTelegram {
     return this.#history.filter((call) => call.method.toLowerCase() === method.toLowerCase())
   }
 
+  /** Whoever has this number; the same person each time. */
   person(id: number, { name = `Person ${id}`, username }: { name?: string; username?: string } = {}): Person {
+    const known = this.#people.get(id)
+    if (known !== undefined) return known
     const user = { id, is_bot: false, first_name: name, ...(username === undefined ? {} : { username }) }
-    return new Person(user, this.world)
+    const person = new Person(user, this.world)
+    this.#people.set(id, person)
+    return person
   }
 
   /** A group that the bot is in. Ids of groups are negative; those of supergroups begin with -100. */
