@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Log } from '../../core/define.ts'
 import type { Memory } from '../../core/transport.ts'
 import { backoffMs } from '../../lib/backoff.ts'
+import { TooSoon } from './budget.ts'
 import { MatrixError, NoAnswer } from './client.ts'
 
 const choreSchema = z.discriminatedUnion('kind', [
@@ -116,6 +117,10 @@ export class Chores {
       this.#close(key, open)
     } catch (error) {
       if (signal.aborted) return
+      if (error instanceof TooSoon) {
+        open.notBefore = Date.now() + error.afterMs
+        return
+      }
       open.attempts += 1
       open.notBefore = Date.now() + pauseAfter(error, open.attempts)
       const { kind, room } = open.chore

@@ -3,17 +3,20 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { after, describe, test, type TestContext } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
 import type { MatrixEvent, MatrixPerson } from '../../../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse, type Synapse } from '../../../tests/support/synapse.ts'
-import { DeliveryError } from '../../core/transport.ts'
+import { DeliveryError, type Operation } from '../../core/transport.ts'
 import type { Choice, View } from '../../core/view.ts'
 import { arrive, freshName, placeOf, TestBot } from './bot.fake.ts'
+import { Budget } from './budget.ts'
 import { Chores } from './chores.ts'
 import { MatrixClient } from './client.ts'
 import { deliver } from './deliver.ts'
 import { EarlierPosts } from './earlier.ts'
+import { MishapProxy } from './proxy.fake.ts'
 import { FilesOut } from './files-out.ts'
 import { Rooms } from './rooms.ts'
 import { putEvent, type RoomEventToSend } from './send.ts'
@@ -175,6 +178,35 @@ test("Synapse's own limits make the chat rest, and every message comes through",
   )
 })
 
+test("at Synapse's own limits, a chat meets few refusals, and words do not wait for looks", async (t) => {
+  if (missing !== undefined) return t.skip(missing)
+  const synapse = await startSynapse({ rateLimits: 'default' })
+  t.after(() => synapse.stop())
+  const proxy = await MishapProxy.before(synapse.url)
+  t.after(() => proxy.stop())
+  const { bot, owner, room } = await meet(t, synapse, { homeserver: proxy.url })
+  const patiently = (operation: Operation) =>
+    eventually(async () => {
+      try {
+        return await bot.deliver(operation)
+      } catch (error) {
+        assert.ok(error instanceof DeliveryError && error.failure === 'rate-limited')
+        await sleep(error.retryAfterMs ?? assert.fail('no time'))
+        return undefined
+      }
+    })
+  const ref = await ask(bot, room, 3)
+  await keycapsOn(owner, room, ref, ['1\uFE0F\u20E3', '2\uFE0F\u20E3', '3\uFE0F\u20E3'])
+  const [content = {}] = bot.transport.render({ state: 'ended', parts: [said('Allowed')], choices: [] })
+  await patiently({ type: 'edit', place: placeOf(room), content, key: 'edit', ref })
+  for (let index = 0; index < 5; index++) {
+    const words = { msgtype: 'm.text', body: `m${index}` }
+    await patiently({ type: 'post', place: placeOf(room), content: words, key: `m${index}`, notify: true })
+  }
+  assert.ok(proxy.refusals <= 4, `${proxy.refusals} refusals`)
+  assert.ok((bot.transport.progressPaceMs?.(placeOf(room), 1) ?? 0) > 4_000, 'progress keeps out of the way')
+})
+
 for (const [what, status, headers, body, failure, retryAfterMs] of [
   [
     'a limit in the header alone',
@@ -211,6 +243,7 @@ for (const [what, status, headers, body, failure, retryAfterMs] of [
       },
       self: '@bot:b',
       earlier: new EarlierPosts(),
+      budget: new Budget(),
       rooms: Rooms.recall(memory),
       files: new FilesOut(client),
       memory,
@@ -265,9 +298,10 @@ async function keycapsOn(
 async function meet(
   t: TestContext,
   synapse: Synapse,
+  matrix: Readonly<Record<string, unknown>> = {},
 ): Promise<{ bot: TestBot & { readonly id: string }; owner: MatrixPerson; room: string }> {
   const owner = await arrive(synapse, 'owner')
-  const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+  const bot = await TestBot.arrive(t, synapse, freshName('bot'), matrix)
   await bot.start()
   const room = await owner.direct(bot.id)
   await owner.waitForMembership(room, bot.id, 'join')

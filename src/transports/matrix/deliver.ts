@@ -7,6 +7,7 @@ import {
   type Post,
 } from '../../core/transport.ts'
 import type { Chores } from './chores.ts'
+import { TooSoon, type Budget } from './budget.ts'
 import { MatrixError, NoAnswer, path } from './client.ts'
 import { matrixContent, type MatrixContent } from './content.ts'
 import type { EarlierPosts } from './earlier.ts'
@@ -20,6 +21,7 @@ import { transactionId } from './transaction-id.ts'
 import * as wire from './wire.ts'
 
 export interface DeliveryDeps {
+  readonly budget: Budget
   readonly voice: Voice
   /** The bot's own user id. */
   readonly self: string
@@ -116,12 +118,13 @@ function shortened({ msgtype, body }: Readonly<Record<string, unknown>>): Readon
 
 async function remove(
   { place, key, ref }: Extract<Operation, { type: 'delete' }>,
-  { voice: { client } }: DeliveryDeps,
+  { voice: { client }, budget }: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
   const where = path`/rooms/${place.chat}/redact/${ref}/${transactionId(key)}`
   try {
-    await client.call({ method: 'PUT', path: where, body: {} }, wire.sentEvent, signal)
+    const call = { method: 'PUT', path: where, body: {} } as const
+    await budget.spend('words', () => client.call(call, wire.sentEvent, signal))
   } catch (error) {
     // What is not there need not be taken away.
     if (!(error instanceof MatrixError) || error.code !== 'M_NOT_FOUND') throw error
@@ -196,6 +199,9 @@ function wear(room: string, ref: string, choices: number, { memory, chores }: De
 
 function failureOf(error: unknown, signal: AbortSignal): DeliveryError {
   if (signal.aborted) return new DeliveryError('unreachable', 'stopped meanwhile', { cause: error })
+  if (error instanceof TooSoon) {
+    return new DeliveryError('rate-limited', error.message, { retryAfterMs: error.afterMs })
+  }
   if (error instanceof NoAnswer) return new DeliveryError('unreachable', error.message, { cause: error })
   if (!(error instanceof MatrixError)) {
     return new DeliveryError('rejected', 'a fault in the Matrix transport', { cause: error })

@@ -2,6 +2,7 @@ import { authorise, type Policy } from '../../core/authorise.ts'
 import type { Log } from '../../core/define.ts'
 import type { Memory } from '../../core/transport.ts'
 import type { AllowedRooms } from './allowed-rooms.ts'
+import type { Budget } from './budget.ts'
 import type { Chore } from './chores.ts'
 import { path, type MatrixClient } from './client.ts'
 import { performCrypto } from './crypto/duties.ts'
@@ -12,6 +13,7 @@ import * as wire from './wire.ts'
 export interface DutyDeps {
   readonly client: MatrixClient
   readonly crypto: CryptoSide
+  readonly budget: Budget
   readonly memory: Memory
   readonly log: Log
   readonly allowedRooms: AllowedRooms

@@ -14,6 +14,8 @@ export class MishapProxy {
   #next: Mishap | undefined
   /** What becomes of `/sync`: it brings nothing, or never ends. */
   deaf: 'empty' | 'stuck' | undefined
+  /** How often the homeserver said that it was too much. */
+  refusals = 0
   /** How many syncs were never answered. */
   stuck = 0
 
@@ -66,6 +68,7 @@ export class MishapProxy {
       signal: gone.signal,
     })
     const text = await answer.text()
+    if (answer.status === 429) this.refusals += 1
     if (mishap === 'lost-answer') return void request.socket.destroy()
     response.writeHead(answer.status, { 'content-type': 'application/json' })
     response.end(text)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Memory } from '../../core/transport.ts'
+import type { Budget } from './budget.ts'
 import { MatrixError, path, type MatrixClient } from './client.ts'
 import { keycap } from './keycaps.ts'
 import { transactionId } from './transaction-id.ts'
@@ -10,20 +11,28 @@ export function wornKey(ref: string): string {
   return `keycaps:${ref}`
 }
 
+interface ReactionDeps {
+  readonly client: MatrixClient
+  readonly memory: Memory
+  readonly budget: Budget
+}
+
 /** Puts keycaps on a message of ours, or takes them off, until it carries those from 1 to `want`, in order. */
 export async function wearKeycaps(
   { room, ref, want }: { readonly room: string; readonly ref: string; readonly want: number },
-  { client, memory }: { readonly client: MatrixClient; readonly memory: Memory },
+  { client, memory, budget }: ReactionDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const key = wornKey(ref)
   let worn = z.array(z.string()).parse(JSON.parse(memory.recall(key) ?? '[]'))
   while (worn.length < want) {
-    worn = [...worn, await react(room, ref, worn.length + 1, client, signal)]
+    const number = worn.length + 1
+    worn = [...worn, await budget.spend('looks', () => react(room, ref, number, client, signal))]
     memory.remember({ [key]: JSON.stringify(worn) })
   }
   while (worn.length > want) {
-    await takeBack(room, worn.at(-1) ?? '', client, signal)
+    const last = worn.at(-1) ?? ''
+    await budget.spend('looks', () => takeBack(room, last, client, signal))
     worn = worn.slice(0, -1)
     memory.remember({ [key]: JSON.stringify(worn) })
   }

@@ -1,6 +1,7 @@
 import type { MessageRef } from '../../core/transport.ts'
 import type { Self } from './addressed.ts'
 import { Authors } from './authors.ts'
+import { Budget } from './budget.ts'
 import { MatrixError, NoAnswer, path, type MatrixClient } from './client.ts'
 import { FilesOut } from './files-out.ts'
 import type { CryptoSide } from './crypto/side.ts'
@@ -15,6 +16,7 @@ export class Session implements Voice {
   readonly device: string
   readonly authors: Authors
   readonly files: FilesOut
+  readonly budget = new Budget()
   /** Made by password a moment ago; becomes false when a sync has shown that it works. */
   fresh: boolean
   readonly #crypto: CryptoSide
@@ -37,7 +39,7 @@ export class Session implements Voice {
   }
 
   send(event: RoomEventToSend, signal: AbortSignal): Promise<MessageRef> {
-    return this.#crypto.outgoing.send(event, this.client, signal)
+    return this.budget.spend('words', () => this.#crypto.outgoing.send(event, this.client, signal))
   }
 
   /** Aborted, with the homeserver's refusal as its reason, when the log-in has ended. */

@@ -39,6 +39,8 @@ import { askSync, readLate, readSync } from './sync.ts'
 import * as wire from './wire.ts'
 
 const longPollMs = 30_000
+/** Between two messages of progress in a chat. */
+const usualPaceMs = { segments: 2_000, edits: 4_000 } as const
 const longestPauseMs = 30_000
 const aDay = 24 * 60 * 60 * 1000
 
@@ -172,6 +174,7 @@ export class MatrixTransport implements Transport {
     const deps = {
       client: session.client,
       crypto: this.#crypto,
+      budget: session.budget,
       memory,
       log,
       allowedRooms: this.#allowedRooms,
@@ -330,6 +333,7 @@ export class MatrixTransport implements Transport {
     const { memory, log } = this.#deps
     const deps = {
       voice: session,
+      budget: session.budget,
       self: session.self.userId,
       rooms: this.#rooms,
       earlier: this.#earlier,
@@ -351,7 +355,7 @@ export class MatrixTransport implements Transport {
 
   /** Segments come as they are finished; the pace leaves the homeserver's patience for the answer. */
   progressPaceMs(_place: Place, streams: number): number {
-    return 2_000 * Math.max(1, streams)
+    return (this.#session?.budget.paceMs ?? usualPaceMs[this.#config.matrix.streaming]) * Math.max(1, streams)
   }
 
   async fetch(attachment: Attachment, _place: Place, signal: AbortSignal): Promise<Attachment> {
