@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Log } from './define.ts'
 import type { Place } from './message.ts'
 import {
@@ -51,6 +52,7 @@ export class Outbox {
   readonly #lanes = new Map<string, Lane>()
   readonly #closing = new AbortController()
   readonly #calls = new Set<Promise<void>>()
+  #breathing: Promise<void> = Promise.resolve()
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps
@@ -212,10 +214,12 @@ export class Outbox {
     const live = all.filter(({ publication, blocked }) => !publication.final && !blocked)
     for (const shown of live) {
       const pace = this.#transport(shown)?.progressPaceMs?.(shown.publication.place, live.length) ?? 0
-      const step = pace === Infinity ? undefined : await this.#stepOf(lane, shown)
-      if (step === undefined || step === 'faulty') continue
+      if (pace === Infinity) continue
       const waitMs = lane.lastProgressAt + pace - this.#now()
+      // Before it is rendered: what comes while the chat rests costs nothing.
       if (waitMs > 0) return { waitMs }
+      const step = await this.#stepOf(lane, shown)
+      if (step === undefined || step === 'faulty') continue
       // The next round begins with another stream: none starves.
       lane.shown.delete(shown.publication.key)
       lane.shown.set(shown.publication.key, shown)
@@ -246,12 +250,19 @@ export class Outbox {
     return this.#deps.transports.get(publication.place.transport)
   }
 
+  /** Rendering takes its time: between two of them, everything else has its turn. */
+  #breath(): Promise<void> {
+    this.#breathing = this.#breathing.then(() => nextTurn())
+    return this.#breathing
+  }
+
   /**
    * What is to be done next for this one; undefined: nothing. `faulty`: it cannot be told, by a fault of ours; such a
    * publication is set aside after its last attempt, and keeps no other from its chat.
    */
   async #stepOf(lane: Lane, shown: Shown): Promise<Step | 'faulty' | undefined> {
     const transport = this.#transport(shown)
+    await this.#breath()
     try {
       return transport === undefined ? undefined : nextStep(shown, transport)
     } catch (error) {
