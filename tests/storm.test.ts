@@ -140,9 +140,10 @@ test(
       'an answer or a question for each message',
       size.limitMs,
     ).catch(async (error: unknown) => {
-      throw new Error(`lost: ${(await open()).join('; ')}\n${JSON.stringify(await home.status())}`, {
-        cause: error,
-      })
+      const { exitCode } = running.child
+      const how =
+        exitCode === null ? JSON.stringify(await home.status()) : `ended with ${exitCode}: ${running.stderr}`
+      throw new Error(`lost: ${(await open()).join('; ')}\n${how}`, { cause: error })
     })
     await home.quiet()
     const begun = home.journal().flatMap(({ event, text }) => (event === 'begun' ? [text] : []))
