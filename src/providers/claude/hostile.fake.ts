@@ -14,6 +14,7 @@ import type { Patience } from './session.ts'
  */
 const prelude = `
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 const given = (name) => process.argv[process.argv.indexOf(name) + 1]
 const once = !process.argv.includes('--input-format=stream-json')

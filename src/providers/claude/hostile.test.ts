@@ -9,8 +9,14 @@ import type { TurnEvent, UnpromptedTurn } from '../../core/provider.ts'
 import { stillRunning, treeOf, type NotedProcess } from '../kill-tree.ts'
 import { hostile, type HostileStage } from './hostile.fake.ts'
 
-/** A tool in a session of its own, which writes its pid and stays. */
-const toolRuns = `const child = spawn(process.execPath, ['-e', 'require("fs").writeFileSync("tool", String(process.pid)); setInterval(() => {}, 1e6)'], { detached: true, stdio: 'ignore' }); tool('t', 'Bash', { command: 'sleep 600' });`
+/** A tool in a session of its own, which writes its pid and stays; then what follows. */
+const withTool = (then: string) =>
+  `spawn('sh', ['-c', 'echo $$ > writing; mv writing tool; exec sleep 600'], { detached: true, stdio: 'ignore' });
+   const wait = setInterval(() => {
+     if (!existsSync('tool')) return
+     clearInterval(wait)
+     init(); tool('t', 'Bash', { command: 'sleep 600' }); ${then}
+   }, 10)`
 
 test('no result after the last event: the chat is told, then the turn is ended', async () => {
   await using on = await hostile(`init(); start('m'); text('all I have to say')`, {
@@ -62,7 +68,7 @@ test('a resume that silently starts anew is told', async () => {
 })
 
 test('silence in the middle of a tool: notice, interrupt, and the tree is killed where that is not obeyed', async () => {
-  await using on = await hostile(`obeys = false; init(); ${toolRuns}`, {
+  await using on = await hostile(`obeys = false; ${withTool('')}`, {
     patience: { noticeMs: 400, stopMs: 700 },
   })
   const events = await on.run('trap')
@@ -70,16 +76,6 @@ test('silence in the middle of a tool: notice, interrupt, and the tree is killed
   assert.match(failure(events), /said nothing for/)
   assert.deepEqual(await stillRunning(await toolOf(on)), [])
   await works(on)
-})
-
-test('while a person is asked, silence is nobody’s fault', async () => {
-  const ask = `out({ type: 'control_request', request_id: 'r', request: { subtype: 'can_use_tool', tool_name: 'Bash', input: { command: 'ls' } } })`
-  await using on = await hostile(`init(); ${ask}; setTimeout(() => result('patient'), 500)`, {
-    patience: { noticeMs: 100, stopMs: 200 },
-  })
-  const events = await on.run('trap')
-  assert.equal(endOf(events).text, 'patient')
-  assert.equal(notices(events), '')
 })
 
 test('output without end is taken no faster than it is read', async () => {
@@ -126,13 +122,7 @@ test('bytes that are no UTF-8 do not end the turn', async () => {
 })
 
 test('a crash in the middle of a tool is told with its last words, and the tool goes too', async () => {
-  await using on = await hostile(
-    `init(); ${toolRuns}
-    const wait = setInterval(() => { if (fs.existsSync('tool')) { console.error('the disk is on fire'); process.exit(7) } }, 10)`,
-    {
-      before: `import fs from 'node:fs'`,
-    },
-  )
+  await using on = await hostile(withTool(`console.error('the disk is on fire'); process.exit(7)`))
   const events = await on.run('trap')
   assert.match(failure(events), /exit code 7 .*the disk is on fire/)
   assert.deepEqual(await stillRunning(await toolOf(on)), [])

@@ -1,19 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../core/define.ts'
 import type { PermissionAnswer, Steered, Turn, TurnEvent, UnpromptedTurn } from '../../core/provider.ts'
 import type { CliProcess } from '../cli-process.ts'
 import type { Line } from '../json-lines.ts'
-import { stillRunning, treeOf, type NotedProcess } from '../kill-tree.ts'
-import { denial, grantedMode, isRememberable, permission, questionsOf, replied } from './asking.ts'
+import { denial, grantedMode, permission, replied } from './asking.ts'
 import { Controls } from './controls.ts'
 import type { Heard } from './decode.ts'
 import { apiFailure, exitFailure, refusedResume } from './failure.ts'
 import { claudeModes } from './launch.ts'
+import { OpenRequests } from './open-requests.ts'
 import { pictureBlocks } from './pictures.ts'
+import { Scissors } from './scissors.ts'
 import { duration, Silence, type SilenceLimits } from './silence.ts'
-import { permissionDetail, permissionTitle } from './tool-words.ts'
-import { ClaudeTurn, type Cut, type Ending } from './turn.ts'
+import { ClaudeTurn, type Ending } from './turn.ts'
 import { parseMessage, type Message, type PermissionQuestion, type Result } from './wire.ts'
 
 /** So many events may wait to be read; Claude waits meanwhile. */
@@ -53,25 +52,19 @@ export interface Past {
   readonly permissionMode: Turn['permissionMode']
 }
 
-interface Asked {
-  readonly turn: ClaudeTurn
-  readonly question: PermissionQuestion
-}
-
 /** One Claude process and the conversation that it holds: one turn of ours at a time, and those that it begins itself. */
 export class ClaudeSession {
   readonly #process: CliProcess
   readonly #deps: SessionDeps
   readonly #controls: Controls
   readonly #resumed: string | undefined
-  readonly #asked = new Map<string, Asked>()
+  readonly #requests: OpenRequests
+  readonly #scissors: Scissors
   #cost: number | undefined
   #sessionId: string | undefined
   #prompted: ClaudeTurn | undefined
   /** The turn that Claude began by itself. */
   #own: ClaudeTurn | undefined
-  /** What ran when the last turn ended: background work, which the next one must not be made to answer for. */
-  #background: Promise<readonly NotedProcess[]> = Promise.resolve([])
   /** How many tasks run in the background. */
   #tasks = 0
   #spoke = false
@@ -88,6 +81,19 @@ export class ClaudeSession {
     const { model, effort } = past
     const mode = claudeModes[past.permissionMode]
     this.#controls = new Controls((message) => process.send(message), { model, effort, mode })
+    this.#requests = new OpenRequests({
+      cwd: deps.cwd,
+      respond: (id, response) => this.#respond(id, response),
+      changed: () => this.#hold(),
+    })
+    this.#scissors = new Scissors({
+      ...deps,
+      ...deps.patience,
+      process,
+      controls: this.#controls,
+      settle: (turn) => this.#settle(turn),
+      close: () => this.close(),
+    })
     void this.#listen()
   }
 
@@ -133,18 +139,17 @@ export class ClaudeSession {
     const running = new ClaudeTurn(turn.id, randomUUID(), signal)
     const pictures = this.#deps.oneShot ? [] : await pictureBlocks(turn.attachments)
     this.#prompted = running
-    const abort = () => void this.#cut(running, { by: 'person' })
+    const abort = () => void this.#scissors.cut(running, { by: 'person' })
     signal.addEventListener('abort', abort, { once: true })
-    const start = this.#spoke
-      ? undefined
-      : setTimeout(() => this.#muteFor(running), this.#deps.patience.startMs)
+    const speaks = this.#spoke || this.#deps.oneShot
+    const start = speaks ? undefined : setTimeout(() => this.#muteFor(running), this.#deps.patience.startMs)
     try {
       if (this.#process.ended) this.#fail(exitFailure(await this.#process.exit, this.#process.stderr))
-      this.#watch(running)
+      if (speaks) this.#watch(running)
       this.#say(turn.prompt, pictures, { uuid: running.promptId })
       if (signal.aborted) abort()
       yield* running.channel
-      await this.#clearTools(running)
+      await this.#scissors.clear(running)
       return running.ending ?? running.failure('Claude ended without a result.')
     } finally {
       signal.removeEventListener('abort', abort)
@@ -157,17 +162,19 @@ export class ClaudeSession {
   }
 
   answer(turnId: string, requestId: string, answer: PermissionAnswer): boolean {
-    const question = this.#takeAsked(turnId, requestId)
-    if (question === undefined || questionsOf(question) !== undefined) return false
-    this.#controls.granted(grantedMode(question, answer))
-    this.#respond(requestId, permission(question, answer))
+    const asked = this.#take(turnId, requestId, 'permission')
+    if (asked === undefined) return false
+    this.#controls.granted(grantedMode(asked.question, answer))
+    this.#respond(requestId, permission(asked.question, answer))
+    this.#answered(asked.turn)
     return true
   }
 
   reply(turnId: string, questionId: string, answers: readonly (readonly string[])[]): boolean {
-    const question = this.#takeAsked(turnId, questionId)
-    if (question === undefined) return false
-    this.#respond(questionId, replied(question, answers))
+    const asked = this.#take(turnId, questionId, 'question')
+    if (asked === undefined) return false
+    this.#respond(questionId, replied(asked.question, answers))
+    this.#answered(asked.turn)
     return true
   }
 
@@ -175,7 +182,7 @@ export class ClaudeSession {
   async interrupt(turnId: string): Promise<boolean> {
     const turn = this.#turnOf(turnId)
     if (turn === undefined) return false
-    void this.#cut(turn, { by: 'person' })
+    void this.#scissors.cut(turn, { by: 'person' })
     await turn.ended.promise
     return true
   }
@@ -229,6 +236,7 @@ export class ClaudeSession {
     const message = parseMessage(line.text)
     if (message === undefined) return this.#hearNonsense()
     this.#spoke = true
+    if (this.#prompted !== undefined && this.#prompted.silence === undefined) this.#watch(this.#prompted)
     if (message === 'unknown') return
     this.#note(message)
     const turn = this.#turnFor(message)
@@ -284,7 +292,7 @@ export class ClaudeSession {
     const turn = new ClaudeTurn(randomUUID(), undefined, abort.signal)
     this.#own = turn
     this.#watch(turn)
-    abort.signal.addEventListener('abort', () => void this.#cut(turn, { by: 'person' }))
+    abort.signal.addEventListener('abort', () => void this.#scissors.cut(turn, { by: 'person' }))
     const { id } = turn
     const heard = this.#deps.receive({ id, events: this.#eventsOf(turn), stop: () => abort.abort() })
     if (!heard) {
@@ -297,10 +305,10 @@ export class ClaudeSession {
   async *#eventsOf(turn: ClaudeTurn): AsyncGenerator<TurnEvent> {
     try {
       yield* turn.channel
-      await this.#clearTools(turn)
+      await this.#scissors.clear(turn)
       if (turn.ending !== undefined) yield turn.ending.event
     } finally {
-      if (turn.ending === undefined) void this.#cut(turn, { by: 'person' })
+      if (turn.ending === undefined) void this.#scissors.cut(turn, { by: 'person' })
     }
   }
 
@@ -325,7 +333,7 @@ export class ClaudeSession {
       case 'result':
         return this.#hearResult(turn, heard.result)
       case 'question':
-        return void this.#ask(turn, heard.id, heard.question)
+        return this.#ask(turn, heard.id, heard.question)
       case 'unsupported':
         return this.#process.send({
           type: 'control_response',
@@ -335,7 +343,7 @@ export class ClaudeSession {
         this.#fail(apiFailure(401, heard.words))
         return void this.close()
       case 'permission.withdrawn':
-        return this.#withdraw(heard.id)
+        return this.#answered(this.#requests.withdraw(heard.id))
       case 'session.started':
         turn.begun = true
         this.#noteSession(turn, heard.sessionId)
@@ -363,53 +371,21 @@ export class ClaudeSession {
       })
   }
 
-  async #ask(turn: ClaudeTurn, id: string, question: PermissionQuestion): Promise<void> {
-    // A turn that nobody can see yet waits behind this one: whoever is here is asked.
-    const audience =
-      turn === this.#own && this.#prompted?.ending === undefined ? (this.#prompted ?? turn) : turn
-    this.#asked.set(id, { turn: audience, question })
-    this.#hold()
-    const questions = questionsOf(question)
-    if (questions !== undefined) return audience.channel.put({ type: 'question.asked', id, questions })
-    const name = question.tool_name
-    // Yes or no is no answer to a question that we cannot read.
-    if (name === 'AskUserQuestion') {
-      this.#asked.delete(id)
-      return this.#respond(id, denial('Put the question into your answer; the person will reply to it.'))
-    }
-    const { cwd } = this.#deps
-    const detail = await permissionDetail(name, question.input, { cwd, plan: turn.decoder.plan })
-    if (!this.#asked.has(id)) return
-    audience.channel.put({
-      type: 'permission.requested',
-      id,
-      title: permissionTitle(name),
-      ...detail,
-      rememberable: isRememberable(question),
-    })
+  #ask(turn: ClaudeTurn, id: string, question: PermissionQuestion): void {
+    const { plan } = turn.decoder
+    // A turn that nobody can see yet waits behind ours: whoever is here is asked.
+    const ours = this.#prompted?.ending === undefined ? this.#prompted : undefined
+    void this.#requests.show(turn === this.#own ? (ours ?? turn) : turn, id, question, plan)
   }
 
-  #takeAsked(turnId: string, id: string): PermissionQuestion | undefined {
-    const asked = this.#asked.get(id)
-    if (asked === undefined || asked.turn.id !== turnId || this.#process.ended) return undefined
-    this.#forget(id)
-    return asked.question
+  /** Background work that asks between turns makes no turn of it: once it is answered, that is all. */
+  #answered(turn: ClaudeTurn | undefined): void {
+    if (turn !== undefined && turn === this.#own && !turn.begun && !this.#requests.has(turn))
+      this.#finish(turn, endedWell)
   }
 
-  #withdraw(id: string): void {
-    const asked = this.#asked.get(id)
-    if (asked === undefined) return
-    asked.turn.channel.put({ type: 'permission.withdrawn', id })
-    this.#forget(id)
-  }
-
-  #forget(id: string): void {
-    const turn = this.#asked.get(id)?.turn
-    this.#asked.delete(id)
-    this.#hold()
-    // Background work that asks between turns makes no turn of it: once it is answered, that is all.
-    const more = [...this.#asked.values()].some((each) => each.turn === turn)
-    if (turn !== undefined && turn === this.#own && !turn.begun && !more) this.#finish(turn, endedWell)
+  #take(turnId: string, id: string, kind: 'permission' | 'question') {
+    return this.#process.ended ? undefined : this.#requests.take(turnId, id, kind)
   }
 
   #respond(id: string, response: object): void {
@@ -451,11 +427,10 @@ export class ClaudeSession {
 
   #end(turn: ClaudeTurn): void {
     turn.silence?.end()
-    for (const [id, asked] of this.#asked) if (asked.turn === turn) this.#asked.delete(id)
+    this.#requests.close(turn)
     turn.channel.end()
     turn.ended.resolve()
-    const { pid } = this.#process
-    if (pid !== undefined && !this.#process.ended) this.#background = treeOf(pid)
+    this.#scissors.noteBackground()
     if (turn !== this.#own) return
     this.#own = undefined
     this.#deps.rested(turn.id)
@@ -485,53 +460,19 @@ export class ClaudeSession {
         type: 'notice',
         message: `Claude has said nothing for ${duration(ms)}. It may still be at work; /stop ends it.`,
       })
-    turn.silence = new Silence(this.#deps.patience, tell, (ms) => void this.#cut(turn, { by: 'silence', ms }))
+    turn.silence = new Silence(
+      this.#deps.patience,
+      tell,
+      (ms) => void this.#scissors.cut(turn, { by: 'silence', ms }),
+    )
   }
 
   #hold(): void {
-    for (const turn of [this.#prompted, this.#own]) turn?.silence?.hold(this.#asked.size > 0)
+    for (const turn of [this.#prompted, this.#own]) turn?.silence?.hold(this.#requests.size > 0)
   }
 
   #turnOf(id: string): ClaudeTurn | undefined {
     return [this.#prompted, this.#own].find((turn) => turn?.id === id && turn.ending === undefined)
-  }
-
-  /** Ends a turn by an interrupt; a process that does not confirm it is killed, with all that it started. */
-  async #cut(turn: ClaudeTurn, cut: Cut): Promise<void> {
-    const { pid } = this.#process
-    if (turn.ending !== undefined || turn.cut !== undefined || pid === undefined) return
-    turn.cut = cut
-    if (this.#deps.oneShot) return await this.close()
-    const before = await this.#background
-    turn.tools = (await treeOf(pid)).filter(
-      ({ pid: tool }) => tool !== pid && !before.some((old) => old.pid === tool),
-    )
-    void this.#interrupt(turn)
-    await Promise.race([
-      turn.ended.promise,
-      sleep(this.#deps.patience.interruptMs, undefined, { ref: false }),
-    ])
-    if (turn.ending !== undefined && turn.confirmed) return
-    this.#deps.log.warn({ pid }, 'claude did not confirm the interrupt and is killed')
-    await this.close()
-  }
-
-  async #interrupt(turn: ClaudeTurn): Promise<void> {
-    await this.#controls.ask({ subtype: 'interrupt', cancel_queued: true }, 0)
-    turn.confirmed = true
-    // Its own answer was complete already: no other result comes.
-    if (turn.held !== undefined) turn.ending ??= turn.cutEnding()
-    this.#settle(turn)
-  }
-
-  /** Whatever a turn that was ended had started and Claude left running goes, and Claude with it. */
-  async #clearTools(turn: ClaudeTurn): Promise<void> {
-    if (!turn.signal.aborted && turn.cut?.by !== 'silence') return
-    const end = Date.now() + this.#deps.patience.killMs
-    while ((await stillRunning(turn.tools)).length > 0) {
-      if (Date.now() > end) return await this.close()
-      await sleep(20)
-    }
   }
 }
 

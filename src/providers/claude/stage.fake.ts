@@ -8,7 +8,6 @@ import { claudeBinary, claudeEnv } from '../../../tests/support/install-claude.t
 import { startModelServer } from '../../../tests/support/model-server.ts'
 import { silentLog } from '../../../tests/support/stage.ts'
 import { treeOf } from '../kill-tree.ts'
-import claude from './index.ts'
 import { ClaudeProvider } from './provider.ts'
 
 export interface ClaudeStage extends ProviderStage {
@@ -27,18 +26,14 @@ export async function claudeStage(
   const cwd = join(home, 'work')
   await mkdir(cwd)
   const model = await startModelServer()
-  const settings = claude.config.parse({ command: [claudeBinary] })
+  const settings = { command: [claudeBinary], args: [], idleMs: 600_000, maxWarm: 8 }
   const given = Object.entries({ ...claudeEnv(home, model.url), ...more })
   const env = Object.fromEntries(given.filter(([name]) => !without.includes(name)))
   const deps = { home, log: silentLog, memory: new InMemoryStore(), env }
   return {
     cwd,
     env,
-    open() {
-      const provider = claude.open(settings, deps)
-      if (!(provider instanceof ClaudeProvider)) throw new TypeError('this is no ClaudeProvider')
-      return provider
-    },
+    open: () => new ClaudeProvider(settings, deps),
     turn: (key, prompt, rest) => ({
       id: randomUUID(),
       place: { key, transport: 'test', chat: key },
