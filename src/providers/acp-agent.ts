@@ -41,6 +41,8 @@ export interface AcpAgent extends Named {
   readonly lineLimit?: number
   /** The exit code by which it says that nobody is signed in. */
   readonly signedOutCode?: number
+  /** A line that it writes for people, in the place of the protocol, where nobody is signed in. */
+  readonly signedOutLine?: RegExp
   /** What it tells as if the model had said it; a chunk each. */
   readonly asides?: RegExp
   /** It tells the history of a loaded session after it has answered, and ends with its list of commands. */

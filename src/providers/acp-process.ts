@@ -56,11 +56,15 @@ export class AcpProcess {
     listener: Listener,
     { log, ledger }: { readonly log: Log; readonly ledger: ProcessLedger },
   ): Promise<Started> {
-    const { name, signIn, signedOutCode } = agent
+    const { name, signIn, signedOutCode, signedOutLine } = agent
     const { startMs, killMs } = agent.patience
     const cli = await CliProcess.start(command, ledger)
-    const connection = await connect(cli, listener, log)
+    const signedOut = Promise.withResolvers<'signed out'>()
+    const connection = await connect(cli, listener, log, (line) => {
+      if (signedOutLine?.test(line) === true) signedOut.resolve('signed out')
+    })
     const answer = await Promise.race([
+      signedOut.promise,
       ask(connection, 'initialize', {
         protocolVersion,
         // Agents work on the disk themselves: reading, writing and terminals are not our business.
@@ -78,6 +82,7 @@ export class AcpProcess {
       await cli.kill(killMs)
       return { ok: false, sentence, spoke }
     }
+    if (answer === 'signed out') return await failed(`${name} is not signed in. ${signIn}`, true)
     if (answer === 'late')
       return await failed(`${name} did not answer within ${Math.round(startMs / 1000)} seconds.`, false)
     if (!answer.ok && answer.refusal.how === 'ended') {
@@ -138,7 +143,12 @@ export class AcpProcess {
   }
 }
 
-async function connect(cli: CliProcess, listener: Listener, log: Log): Promise<ClientConnection> {
+async function connect(
+  cli: CliProcess,
+  listener: Listener,
+  log: Log,
+  stray: (line: string) => void,
+): Promise<ClientConnection> {
   // Only here: it is large, and start-up has no use for it. The agent starts up in the meantime.
   const { client } = await import('@agentclientprotocol/sdk')
   const app = client({ name: 'ductor' })
@@ -153,7 +163,7 @@ async function connect(cli: CliProcess, listener: Listener, log: Log): Promise<C
       params === undefined ? { action: 'decline' } : listener.question(params, signal),
     )
   const connection = app.connect({
-    readable: ReadableStream.from<AnyMessage>(messagesOf(cli, listener)),
+    readable: ReadableStream.from<AnyMessage>(messagesOf(cli, listener, stray)),
     writable: new WritableStream({ write: (message) => cli.send(message) }),
   })
   void connection.closed.then(() => log.debug({ reason: connection.signal.reason }, 'agent disconnected'))
@@ -161,15 +171,23 @@ async function connect(cli: CliProcess, listener: Listener, log: Log): Promise<C
 }
 
 /** Our own reader and not the SDK's, which ends the connection at the first line that is too long. */
-async function* messagesOf(cli: CliProcess, listener: Listener): AsyncGenerator<AnyMessage> {
+async function* messagesOf(
+  cli: CliProcess,
+  listener: Listener,
+  stray: (line: string) => void,
+): AsyncGenerator<AnyMessage> {
   for await (const line of cli.lines()) {
     if (line.type === 'too-long') {
       listener.leftOut(`a line of ${Math.round(line.bytes / 1e6)} MB`)
       continue
     }
     const message = parsed(line.text)
-    if (message === undefined) listener.leftOut('a line that made no sense')
-    else yield message
+    if (message !== undefined) {
+      yield message
+      continue
+    }
+    stray(line.text)
+    listener.leftOut('a line that made no sense')
   }
 }
 

@@ -11,6 +11,8 @@ interface Surroundings {
   /** Does the agent have a mode of its own for the turn's permission mode? */
   modeKnown(): boolean
   put(event: TurnEvent): void
+  /** The person gave a reason, for which the protocol has no place. */
+  unheard(): void
   /** Somebody is waited for, or nobody any more. */
   changed(): void
 }
@@ -69,6 +71,7 @@ export class AcpRequests {
     const pending = this.#pending.get(id)
     if (pending?.kind !== 'permission') return false
     this.#pending.delete(id)
+    if (!answer.allow && answer.reason) this.#around.unheard()
     pending.resolve(this.#outcome(pending.toolId, pending.options, answer))
     this.#around.changed()
     return true

@@ -63,6 +63,8 @@ export class AcpTurn {
       decoder: this.#decoder,
       modeKnown: () => setting.modeKnown(),
       put: (event) => this.events.put(event),
+      unheard: () =>
+        this.notice(`${setting.agent.name} is told the no, but cannot be told why; say it in a message.`),
       changed: () => this.#watch(),
     })
   }

@@ -127,6 +127,13 @@ test('a no is a no where the agent has no option for it', async () => {
   assert.equal(chosen(stage), 'cancelled')
 })
 
+test('a reason for a no cannot be told to the agent, and the chat is told that', async () => {
+  await using stage = await fakeStage()
+  const { events } = await answering(stage, 'tool true', { allow: false, reason: 'not today' })
+  assert.deepEqual(noticesOf(events), ['fake is told the no, but cannot be told why; say it in a message.'])
+  assert.equal(chosen(stage), 'no')
+})
+
 test('a request of a turn that only reads is refused without a question', async () => {
   await using stage = await fakeStage()
   const { asked, events } = await answering(stage, 'tool true', { allow: true }, undefined, {

@@ -73,14 +73,14 @@ test('silence is told to the chat, and then ends the turn', async () => {
     (events) => {
       assert.match(notices(events).join(), /fake has said nothing for 0 seconds/)
       assert.equal(endOf(events).stop, 'failed')
-      assert.match(endOf(events).error ?? '', /fake said nothing for \d+ seconds, so the turn was ended/)
+      assert.match(endOf(events).error ?? '', /fake said nothing for a second, so the turn was ended/)
     },
-    { patience: { noticeMs: 50, silenceMs: 200 } },
+    { patience: { noticeMs: 300, silenceMs: 1000 } },
   )
 })
 
 test('an agent that never takes a setting ends the turn, by silence or by a stop', async () => {
-  await using stage = await fakeStage({ patience: { silenceMs: 300 } })
+  await using stage = await fakeStage({ patience: { silenceMs: 1000 } })
   const provider = stage.open()
   const silent = await all(provider, stage.turn('a', 'say one', { model: 'never' }))
   assert.match(endOf(silent).error ?? '', /fake said nothing for/)
@@ -95,20 +95,20 @@ test('an agent that never takes a setting ends the turn, by silence or by a stop
 })
 
 test('an agent that never opens a session is ended', async () => {
-  await using stage = await fakeStage({ without: ['new'], patience: { silenceMs: 300 } })
+  await using stage = await fakeStage({ without: ['new'], patience: { silenceMs: 1000 } })
   const end = endOf(await all(stage.open(), stage.turn('a', 'say one')))
   assert.match(end.error ?? '', /did not answer for too long \(session\/new\), and was ended/)
   await eventually(async () => (await stage.processes()).length === 0, 'no process')
 })
 
 test('silence in the middle of a tool has a longer limit, and the tool ends with the turn', async () => {
-  await using stage = await fakeStage({ patience: { noticeMs: 50, silenceMs: 100, toolSilenceMs: 1500 } })
+  await using stage = await fakeStage({ patience: { noticeMs: 1400, silenceMs: 1500, toolSilenceMs: 3000 } })
   const provider = stage.open()
   const turn = stage.turn('a', `tool touch ${stage.path('runs')}; sleep 600`)
   const events = await allowing(provider, turn)
   assert.deepEqual(notices(events), [])
   assert.equal(endOf(events).stop, 'failed')
-  assert.match(endOf(events).error ?? '', /A tool of fake ran for 2 seconds without a word/)
+  assert.match(endOf(events).error ?? '', /A tool of fake ran for 3 seconds without a word/)
   assert.equal(existsSync(stage.path('runs')), true)
   assert.equal((await stage.processes()).length, 1)
 })
@@ -210,6 +210,19 @@ for (const [what, program, words] of [
     assert.match(endOf(events).error ?? '', words)
     assert.deepEqual(await stage.processes(), [])
   })
+
+test('an agent that asks for a log-in in the place of the protocol says what to do', async () => {
+  await using stage = await fakeStage()
+  const file = join(stage.home, 'program.mjs')
+  await writeFile(file, `console.log('Please log in here:'); setInterval(() => {}, 1e6)`)
+  const provider = stage.open({
+    command: [process.execPath, file],
+    signedOutLine: /log in here/,
+    patience: { killMs: 200 },
+  })
+  const end = endOf(await all(provider, stage.turn('a', 'say hello')))
+  assert.equal(end.error, 'fake is not signed in. Run `fake login`.')
+})
 
 /** One turn, what is to be seen of it, and another turn in the same conversation, which works. */
 async function after(

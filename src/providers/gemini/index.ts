@@ -42,6 +42,7 @@ export default defineProvider({
         ...kept,
         command: [program, ...first, '--acp'],
         signedOutCode: 41,
+        signedOutLine: /visit the following URL to authorize/,
         asides: /^\[MODE_UPDATE\] \w+$/,
         replaysLate: true,
         loadsIn: (sessionId) => files.loadsIn(sessionId),
