@@ -1,6 +1,5 @@
 import { openAsBlob } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
-import { imageSizeFromFile } from 'image-size/fromFile'
 import { z } from 'zod'
 import type { Log } from '../../core/define.ts'
 import type { Memory } from '../../core/transport.ts'
@@ -166,6 +165,7 @@ function msgtypeOf(mimeType: string): string {
 /** In pixels. Nothing for what only calls itself an image. */
 async function dimensions(path: string): Promise<{ readonly w?: number; readonly h?: number }> {
   try {
+    const { imageSizeFromFile } = await import('image-size/fromFile')
     const { width, height, orientation = 1 } = await imageSizeFromFile(path)
     // From 5 on, it is shown lying on its side.
     return orientation < 5 ? { w: width, h: height } : { w: height, h: width }
