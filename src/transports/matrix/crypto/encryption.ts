@@ -65,11 +65,19 @@ export class Encryption {
     this.device = device
     this.library = library
     this.olm = olm
-    this.requests = new Requests(library, olm, client, log)
+    const onDisk = () => indexedDb().onDisk(deps.folder.database)
+    this.requests = new Requests({ library, olm, client, onDisk, log })
     this.#members = new Members(client)
     this.#backup = new Backup(library, olm, this.requests, client, log)
     this.#opening = new Opening(library, olm, this.requests, this.#backup, trust)
-    this.#sealing = new Sealing(library, olm, this.requests, this.#members, trust)
+    this.#sealing = new Sealing({
+      library,
+      olm,
+      requests: this.requests,
+      members: this.#members,
+      trust,
+      onDisk,
+    })
     const data = new AccountData(client, user)
     const { requests } = this
     this.#identity = {
@@ -161,14 +169,21 @@ export class Encryption {
       const lists = new DeviceLists(users(answer.device_lists.changed), users(answer.device_lists.left))
       const counts = new Map(Object.entries(answer.device_one_time_keys_count))
       const fallback = answer.device_unused_fallback_key_types
-      const events = await this.olm.receiveSyncChanges(
-        JSON.stringify(answer.to_device.events),
-        lists,
-        counts,
-        fallback === undefined ? undefined : new Set(fallback),
-        new DecryptionSettings(TrustRequirement.Untrusted),
+      // The library forgets the one-time key first and stores what it has decrypted second: a crash between the two
+      // would lose the message for ever.
+      const events = await indexedDb().together(this.#deps.folder.database, () =>
+        this.olm.receiveSyncChanges(
+          JSON.stringify(answer.to_device.events),
+          lists,
+          counts,
+          fallback === undefined ? undefined : new Set(fallback),
+          new DecryptionSettings(TrustRequirement.Untrusted),
+        ),
       )
-      const { Decrypted, PlainText } = ProcessedToDeviceEventType
+      const { Decrypted, PlainText, UnableToDecrypt } = ProcessedToDeviceEventType
+      const unread = events.filter(({ type }) => type === UnableToDecrypt).length
+      // After a crash the same ones come again, and have done their work already.
+      if (unread > 0) this.#deps.log.info({ unread }, 'messages from device to device cannot be decrypted')
       const heard = events.flatMap(({ type, rawEvent }) =>
         type === Decrypted || type === PlainText
           ? (wire.toDeviceEvent.safeParse(JSON.parse(rawEvent)).data ?? [])

@@ -15,27 +15,32 @@ interface Request {
   readonly version?: string
 }
 
+export interface RequestsDeps {
+  readonly library: CryptoLibrary
+  readonly olm: OlmMachine
+  readonly client: () => MatrixClient
+  /** Resolves when all that the machine has stored is on the disk: what is sent must not be undone by a crash. */
+  readonly onDisk: () => Promise<void>
+  readonly log: Log
+}
+
 /** Sends what the machine wants to be sent, and tells it the answers. */
 export class Requests {
-  readonly #library: CryptoLibrary
-  readonly #olm: OlmMachine
-  readonly #client: () => MatrixClient
-  readonly #log: Log
+  readonly #deps: RequestsDeps
   #pumping: Promise<void> | undefined
   #again = false
 
-  constructor(library: CryptoLibrary, olm: OlmMachine, client: () => MatrixClient, log: Log) {
-    this.#library = library
-    this.#olm = olm
-    this.#client = client
-    this.#log = log
+  constructor(deps: RequestsDeps) {
+    this.#deps = deps
   }
 
   /** Sends one, and resolves when the machine knows the answer. Throws what the client throws. */
   async send(request: Request, signal: AbortSignal): Promise<void> {
-    const answer = await this.#client().call(this.#callOf(request), done, signal)
+    const { olm, client, onDisk } = this.#deps
+    await onDisk()
+    const answer = await client().call(this.#callOf(request), done, signal)
     if (request.id !== undefined) {
-      await this.#olm.markRequestAsSent(request.id, request.type, JSON.stringify(answer))
+      await olm.markRequestAsSent(request.id, request.type, JSON.stringify(answer))
     }
   }
 
@@ -51,7 +56,7 @@ export class Requests {
   async #rounds(signal: AbortSignal): Promise<void> {
     while (this.#again) {
       this.#again = false
-      for (const request of await this.#olm.outgoingRequests()) {
+      for (const request of await this.#deps.olm.outgoingRequests()) {
         if (await this.attempt(request, signal)) this.#again = true
       }
     }
@@ -66,14 +71,15 @@ export class Requests {
       signal.throwIfAborted()
       if (!(error instanceof MatrixError || error instanceof NoAnswer)) throw error
       if (error instanceof MatrixError && error.deadToken) throw error
-      const what = this.#library.RequestType[request.type]
-      this.#log.warn({ what, reason: error.message }, 'a request of the encryption has to wait')
+      const { library, log } = this.#deps
+      const what = library.RequestType[request.type]
+      log.warn({ what, reason: error.message }, 'a request of the encryption has to wait')
       return false
     }
   }
 
   #callOf(request: Request): Call {
-    const { RequestType: kind } = this.#library
+    const { RequestType: kind } = this.#deps.library
     const { event_type: type = '', txn_id: id = '', room_id: room = '', version } = request
     const body: unknown = JSON.parse(request.body)
     switch (request.type) {

@@ -50,7 +50,7 @@ class OddApp {
     const { userId, deviceId, accessToken } = person.account
     const olm = await OlmMachine.initialize(new UserId(userId), new DeviceId(deviceId))
     const client = new MatrixClient(synapse.url, accessToken)
-    const requests = new Requests(library, olm, () => client, silent)
+    const requests = new Requests({ library, olm, client: () => client, onDisk: async () => {}, log: silent })
     await olm.updateTrackedUsers([new UserId(bot)])
     await requests.pump(signal)
     return new OddApp(person, olm, requests, bot)

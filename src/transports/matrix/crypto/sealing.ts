@@ -12,22 +12,24 @@ const content = z.record(z.string(), z.unknown())
 const shortestRotation = { ms: 3_600_000, messages: 10 }
 const usualRotation = { ms: 7 * 24 * 3_600_000, messages: 100 }
 
+export interface SealingDeps {
+  readonly library: CryptoLibrary
+  readonly olm: OlmMachine
+  readonly requests: Requests
+  readonly members: Members
+  readonly trust: Trust
+  /** Resolves when all that the machine has stored is on the disk: a key that was used must not be used again. */
+  readonly onDisk: () => Promise<void>
+}
+
 /** Encrypts what is said in rooms. */
 export class Sealing {
-  readonly #library: CryptoLibrary
-  readonly #olm: OlmMachine
-  readonly #requests: Requests
-  readonly #members: Members
-  readonly #trust: Trust
+  readonly #deps: SealingDeps
   /** The end of the line in each room: a key is shared and used in one go. */
   readonly #lines = new Map<string, Promise<unknown>>()
 
-  constructor(library: CryptoLibrary, olm: OlmMachine, requests: Requests, members: Members, trust: Trust) {
-    this.#library = library
-    this.#olm = olm
-    this.#requests = requests
-    this.#members = members
-    this.#trust = trust
+  constructor(deps: SealingDeps) {
+    this.#deps = deps
   }
 
   /** The content of an `m.room.encrypted`. When it resolves, everybody's devices have been sent the key for it. */
@@ -56,29 +58,33 @@ export class Sealing {
     clear: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const { RoomId, UserId } = this.#library
-    const audience = await this.#members.audience(room, signal)
+    const { library, olm, requests, members, onDisk } = this.#deps
+    const { RoomId, UserId } = library
+    const audience = await members.audience(room, signal)
     // What is given to the library is gone: it wants new ones at each call.
     const users = () => audience.users.map((user) => new UserId(user))
-    await this.#olm.updateTrackedUsers(users())
-    await this.#requests.pump(signal)
-    const claim = await this.#olm.getMissingSessions(users())
-    if (claim !== undefined && claim !== null) await this.#requests.send(claim, signal)
-    const shares = await this.#olm.shareRoomKey(new RoomId(room), users(), this.#settings(audience))
-    for (const share of shares) await this.#requests.send(share, signal)
-    const sealed = await this.#olm.encryptRoomEvent(new RoomId(room), type, JSON.stringify(clear))
+    await olm.updateTrackedUsers(users())
+    await requests.pump(signal)
+    const claim = await olm.getMissingSessions(users())
+    if (claim !== undefined && claim !== null) await requests.send(claim, signal)
+    const shares = await olm.shareRoomKey(new RoomId(room), users(), this.#settings(audience))
+    for (const share of shares) await requests.send(share, signal)
+    const sealed = await olm.encryptRoomEvent(new RoomId(room), type, JSON.stringify(clear))
+    await onDisk()
     return content.parse(JSON.parse(sealed))
   }
 
   #settings({ rotationMs = usualRotation.ms, rotationMessages = usualRotation.messages }: Audience) {
-    const { CollectStrategy, EncryptionSettings } = this.#library
+    const { CollectStrategy, EncryptionSettings } = this.#deps.library
     const settings = new EncryptionSettings()
     const ms = Math.min(Math.max(rotationMs, shortestRotation.ms), usualRotation.ms)
     settings.rotationPeriod = BigInt(Math.trunc(ms)) * 1000n
     const messages = Math.min(Math.max(rotationMessages, shortestRotation.messages), 1_000)
     settings.rotationPeriodMessages = BigInt(Math.trunc(messages))
     settings.sharingStrategy =
-      this.#trust === 'all-devices' ? CollectStrategy.allDevices() : CollectStrategy.identityBasedStrategy()
+      this.#deps.trust === 'all-devices'
+        ? CollectStrategy.allDevices()
+        : CollectStrategy.identityBasedStrategy()
     return settings
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { IndexedFile } from './file.ts'
 import type { IDBObjectStore } from './object-store.ts'
 import { asDomException, IDBOpenDBRequest, type IDBTransactionMode } from './requests.ts'
@@ -16,6 +17,7 @@ class Line {
   readonly #waiting: (() => void)[] = []
   #busy = false
   #shut = false
+  #held: Promise<void> | undefined
   #users = 0
 
   constructor(path: string, closed: () => void) {
@@ -30,6 +32,54 @@ class Line {
   leave(): void {
     this.#users--
     this.#next()
+  }
+
+  /** What is written during `work` comes to the disk as one, when it has ended: all of it or nothing. */
+  async together<T>(work: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#held = promise
+    await this.#between(() => this.file.holdTogether())
+    try {
+      return await work()
+    } finally {
+      await this.#writeTogether()
+      this.#held = undefined
+      resolve()
+    }
+  }
+
+  /** Resolves when all that was reported as done is on the disk. */
+  async onDisk(): Promise<void> {
+    await this.#held
+  }
+
+  /** A full disk is waited for: what was reported as done must not be undone. */
+  async #writeTogether(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#between(() => this.file.writeTogether())
+        return
+      } catch (error) {
+        if (!this.file.isHeld) throw error
+        await sleep(1000)
+      }
+    }
+  }
+
+  /** Does it when no transaction is under way. */
+  #between(work: () => void): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#waiting.push(() => {
+      try {
+        work()
+        resolve()
+      } catch (error) {
+        reject(error)
+      }
+      this.#next()
+    })
+    this.#next()
+    return promise
   }
 
   /** Whoever still has a hold of it gets nothing more from it. */
@@ -138,6 +188,17 @@ export class IDBFactory {
   /** How many transactions were ever written to an open database; undefined for one that is not open. */
   commits(name: string): number | undefined {
     return this.#lines.get(name)?.file.commits
+  }
+
+  /** What is written to the database during `work` comes to the disk as one, when it has ended: all of it or nothing. */
+  async together<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const line = this.#lines.get(name)
+    return line === undefined ? work() : line.together(work)
+  }
+
+  /** Resolves when all that the database reported as done is on the disk. */
+  async onDisk(name: string): Promise<void> {
+    await this.#lines.get(name)?.onDisk()
   }
 
   /** Closes every database whose name begins so: its file may be moved when this returns. */

@@ -56,6 +56,9 @@ export class IndexedFile {
   readonly #statements = new Map<string, StatementSync>()
   #stores: ReadonlyMap<string, StoreFacts>
   #meta: { readonly version: number; readonly commits: number }
+  /** As the disk has it. */
+  #written: number
+  #together = false
 
   /** Throws what SQLite throws: `database is locked` where another process has it open. */
   constructor(path: string) {
@@ -64,6 +67,7 @@ export class IndexedFile {
       this.#sql.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
       this.#sql.exec(schema)
       this.#meta = this.#readMeta()
+      this.#written = this.#meta.commits
       this.#stores = this.#readStores()
     } catch (error) {
       this.#sql.close()
@@ -76,9 +80,9 @@ export class IndexedFile {
     return this.#meta.version
   }
 
-  /** How many transactions were ever written to it: an older copy has fewer. */
+  /** How many transactions were ever written to the disk: an older copy has fewer. */
   get commits(): number {
-    return this.#meta.commits
+    return this.#written
   }
 
   get stores(): ReadonlyMap<string, StoreFacts> {
@@ -90,18 +94,37 @@ export class IndexedFile {
     this.#sql.close()
   }
 
+  /** All that is committed from now on is written together, by `writeTogether`. Between two transactions only. */
+  holdTogether(): void {
+    this.#together = true
+  }
+
+  /** Is something committed that is not on the disk yet? */
+  get isHeld(): boolean {
+    return this.#together && this.#sql.isTransaction
+  }
+
+  /** Throws what SQLite throws; then nothing is lost yet, and it can be called again. */
+  writeTogether(): void {
+    if (this.#sql.isTransaction) this.#sql.exec('COMMIT')
+    this.#together = false
+    this.#written = this.#meta.commits
+  }
+
   begin(): void {
-    this.#sql.exec('BEGIN IMMEDIATE')
+    if (!this.#sql.isTransaction) this.#sql.exec('BEGIN IMMEDIATE')
+    if (this.#together) this.#sql.exec('SAVEPOINT one')
   }
 
   commit(): void {
     this.#run('UPDATE meta SET commits = commits + 1')
-    this.#sql.exec('COMMIT')
+    this.#sql.exec(this.#together ? 'RELEASE one' : 'COMMIT')
     this.#meta = this.#readMeta()
+    if (!this.#together) this.#written = this.#meta.commits
   }
 
   rollback(): void {
-    if (this.#sql.isTransaction) this.#sql.exec('ROLLBACK')
+    if (this.#sql.isTransaction) this.#sql.exec(this.#together ? 'ROLLBACK TO one; RELEASE one' : 'ROLLBACK')
     this.#meta = this.#readMeta()
     this.#stores = this.#readStores()
   }

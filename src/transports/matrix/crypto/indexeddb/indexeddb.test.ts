@@ -245,6 +245,34 @@ test('every write is counted, so that an older copy can be told from the store i
   database.close()
 })
 
+test('what is written together comes to the disk as one, and what failed in it not at all', async (t) => {
+  const path = await folder(t)
+  const factory = new IDBFactory((name) => join(path, `${name}.sqlite`))
+  const database = await openWith(factory, 1, furnish)
+  const before = factory.commits('d') ?? 0
+  const write = (key: string, aborts = false) => {
+    const transaction = database.transaction(['a'], 'readwrite')
+    const request = transaction.objectStore('a').put(key, key)
+    if (aborts) request.onsuccess = () => transaction.abort()
+    return new Promise((resolve) => (transaction.oncomplete = transaction.onabort = resolve))
+  }
+  let onDisk = false
+  await factory.together('d', async () => {
+    await write('k')
+    await write('no', true)
+    await write('l')
+    assert.equal(factory.commits('d'), before)
+    void factory.onDisk('d').then(() => (onDisk = true))
+    assert.deepEqual(await settled(database.transaction(['a']).objectStore('a').getAllKeys()), ['k', 'l'])
+    assert.equal(onDisk, false)
+  })
+  assert.equal(factory.commits('d'), before + 2)
+  await eventually(() => onDisk)
+  await write('m')
+  assert.equal(factory.commits('d'), before + 3)
+  database.close()
+})
+
 test('everything that the wasm asks of an IndexedDB is there', () => {
   const asked = askedByTheWasm()
   const there = new Set(
