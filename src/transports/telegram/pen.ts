@@ -45,14 +45,16 @@ export class Pen {
   /** Gives a look to what `draw` writes, unless it cannot have it here. Returns what was written. */
   styled(look: Look | undefined, draw: () => void): string {
     const offset = this.length
+    const before = this.#entities.length
     const type = look !== undefined && this.#allows(look.type) ? look.type : undefined
     if (type !== undefined) this.#open.add(type)
     const written = this.#written(draw)
     if (look === undefined || type === undefined) return written
     this.#open.delete(type)
     const end = written.trimEnd().length
-    // The indentation of code belongs to it; elsewhere a look on blanks is nothing.
-    const start = type === 'pre' ? 0 : written.length - written.trimStart().length
+    // The indentation of code belongs to it, and to what is around it; elsewhere a look on blanks is nothing.
+    const within = this.#entities.slice(before).map((inner) => inner.offset - offset)
+    const start = type === 'pre' ? 0 : Math.min(written.length - written.trimStart().length, ...within)
     if (end > start) this.#entities.push({ ...look, offset: offset + start, length: end - start })
     return written
   }

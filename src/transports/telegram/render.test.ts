@@ -175,6 +175,16 @@ describe('choices on Telegram', () => {
 })
 
 describe('Markdown on Telegram', () => {
+  test('keeps code in a quote within it, indentation and all', () => {
+    assert.deepEqual(looks('> \t\ta\n\n> b'), ['blockquote:   a', 'pre:   a', 'blockquote: b'])
+    assert.deepEqual(looks('> ```\n> a\n> ```'), ['blockquote: a', 'pre: a'])
+  })
+
+  test('loses no word that stands behind a fence', () => {
+    assert.equal(shows('```ts title="a.ts"\nconst a = 1\n```'), 'title="a.ts"\nconst a = 1')
+    assert.equal(shows('```über alles\nx\n```'), 'über alles\nx')
+  })
+
   test('has its looks, and no marks', () => {
     assert.deepEqual(looks('# A *title*\n\nSome **bold**, _italic_, ~~gone~~ and `code`.'), [
       'bold: A title',
