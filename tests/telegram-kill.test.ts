@@ -79,10 +79,16 @@ test(`${messages} messages in ${chats.length} chats, killed ${kills} times: none
       const copies = telegram.posts(chat).filter(({ text }) => text === answer)
       if (copies.length < 2) continue
       const { stdout } = await home.run('trace', String(copies.at(-1)?.message_id))
-      assert.match(stdout, /sent again/, `${answer} stands ${copies.length} times, and the trace does not say why`)
+      assert.match(
+        stdout,
+        /sent again/,
+        `${answer} stands ${copies.length} times, and the trace does not say why`,
+      )
     }
   }
   const twice = sent.filter(({ chat, answer }) => textsIn(chat).filter((text) => text === answer).length > 1)
   const answered = sent.filter(({ chat, answer }) => textsIn(chat).includes(answer)).length
-  t.diagnostic(`${answered} answered; ${begun.length} run, ${messages - begun.length} asked about or dropped; ${twice.length} shown twice`)
+  t.diagnostic(
+    `${answered} answered; ${begun.length} run, ${messages - begun.length} asked about or dropped; ${twice.length} shown twice`,
+  )
 })

@@ -42,30 +42,48 @@ export function transportContract(
   options: { readonly skip?: Readonly<Record<string, string>> } = {},
 ): void {
   const skip = new Map(Object.entries(options.skip ?? {}))
-
-  function promise(sentence: string, run: (stage: Stage, t: TestContext) => Promise<void>): void {
-    const reason = skip.get(sentence)
-    skip.delete(sentence)
-    test(sentence, reason === undefined ? {} : { skip: reason }, async (t) => {
-      const harness = await start()
-      t.after(() => harness.stop())
-      const home = await mkdtemp(join(tmpdir(), 'ductor-contract-'))
-      t.after(() => rm(home, { recursive: true, force: true }))
-      const stage = new Stage(harness, home)
-      t.after(() => stage.end())
-      await run(stage, t)
-    })
-  }
-
   describe(`the transport ${name}`, () => {
-    hearing(promise)
-    showing(promise)
-    failing(promise)
+    for (const sentence of promises().keys()) {
+      const reason = skip.get(sentence)
+      skip.delete(sentence)
+      test(sentence, reason === undefined ? {} : { skip: reason }, (t) => keepsPromise(sentence, start, t))
+    }
     test('every skip names a test of the contract', () => assert.deepEqual([...skip.keys()], []))
   })
 }
 
-type Promised = (sentence: string, run: (stage: Stage, t: TestContext) => Promise<void>) => void
+/** Tries one promise; rejects where it is broken. */
+export async function keepsPromise(
+  sentence: string,
+  start: () => Promise<TransportHarness>,
+  t: Skippable = { skip() {} },
+): Promise<void> {
+  const run = promises().get(sentence)
+  if (run === undefined) throw new Error(`the contract does not say “${sentence}”`)
+  const harness = await start()
+  const home = await mkdtemp(join(tmpdir(), 'ductor-contract-'))
+  const stage = new Stage(harness, home)
+  try {
+    await run(stage, t)
+  } finally {
+    await stage.end()
+    await harness.stop()
+    await rm(home, { recursive: true, force: true })
+  }
+}
+
+type Skippable = Pick<TestContext, 'skip'>
+type Promised = (sentence: string, run: (stage: Stage, t: Skippable) => Promise<void>) => void
+
+function promises(): ReadonlyMap<string, (stage: Stage, t: Skippable) => Promise<void>> {
+  const all = new Map<string, (stage: Stage, t: Skippable) => Promise<void>>()
+  const promise: Promised = (sentence, run) => void all.set(sentence, run)
+  hearing(promise)
+  showing(promise)
+  failing(promise)
+  looking(promise)
+  return all
+}
 
 function hearing(promise: Promised): void {
   promise('says that it is connected, and under which account', async (stage) => {
@@ -293,6 +311,26 @@ function failing(promise: Promised): void {
       assert.equal((await stage.harness.shown()).length, 1, 'made again, it shows once')
     },
   )
+}
+
+function looking(promise: Promised): void {
+  promise('finds a post whose answer was lost, and none that was never made', async (stage, t) => {
+    const { transport } = await stage.listen()
+    const { find } = transport
+    if (find === undefined) return t.skip('this network cannot be asked for it')
+    await stage.harness.say('so that there is something to count from')
+    await stage.taken(1)
+    await stage.harness.failNext('lost-answer')
+    await stage.postFails(transport, 'unknown')
+    const [content = {}] = transport.render(failingAnswer)
+    const post = stage.postOf(content, failingKey)
+    if (post.type !== 'post') assert.fail('no post')
+    const [arrived] = await stage.harness.shown()
+    assert.equal(await find.call(transport, post, new Set(), stage.signal), arrived?.ref)
+    const others = new Set([arrived?.ref ?? ''])
+    assert.equal(await find.call(transport, post, others, stage.signal), undefined)
+    assert.deepEqual(await stage.harness.shown(), [arrived], 'looking changes nothing')
+  })
 }
 
 const failingKey = 'a-post-that-fails'

@@ -105,6 +105,57 @@ describe('the poller', { concurrency: 4 }, () => {
     await stage.taken(1)
   })
 
+  test('finds out in a quiet hour that updates wait which no poll brings, and fetches them another way', async () => {
+    await using stage = await Stage.open({ tempo: { pollSeconds: 1, quietMs: 50 } })
+    stage.network.breaks('getUpdates', { how: 'deaf' }, Infinity)
+    await stage.connect()
+    stage.network.person(4711).writes('can you hear me?')
+    await stage.taken(1)
+    assert.match(JSON.stringify(stage.logged), /updates waited that no poll brought/)
+    stage.network.person(4711).writes('and now?')
+    await stage.taken(2)
+    assert.equal(stage.reports.at(-1)?.state, 'connected')
+  })
+
+  test('says so when updates wait and nothing helps', async () => {
+    await using stage = await Stage.open({ tempo: { pollSeconds: 1, quietMs: 50 } })
+    stage.network.breaks('getUpdates', { how: 'deaf', always: true }, Infinity)
+    await stage.connect()
+    stage.network.person(4711).writes('can you hear me?')
+    const failed = await stage.reported('failed')
+    assert.match(failed.detail ?? '', /a message waits at 127\.0\.0\.1.* for @ductor_bot/)
+    stage.network.mends()
+    await stage.taken(1)
+    await stage.reported('connected', stage.reports.indexOf(failed))
+  })
+
+  test('is not fooled by quiet itself', async () => {
+    await using stage = await Stage.open({ tempo: { pollSeconds: 1, quietMs: 50 } })
+    await stage.connect()
+    await eventually(() => stage.network.calls('getWebhookInfo').length >= 2, 'two looks around')
+    assert.equal(stage.reports.at(-1)?.state, 'connected')
+  })
+
+  test('asks without a number after a week of quiet, when Telegram may have begun anew', async () => {
+    let now = Date.now()
+    await using stage = await Stage.open({ now: () => now, tempo: { pollSeconds: 1 } })
+    const { updates } = stage.network.world
+    await stage.connect()
+    stage.network.person(4711).writes('before')
+    await stage.taken(1)
+    await eventually(() => updates.pending.length === 0, 'the confirmation')
+    // Just above the number that it would ask from: naming that one would confirm what it has never seen.
+    const offset = Number(stage.store.recall('offset'))
+    now += 7 * 24 * 3_600_000
+    await eventually(
+      () => stage.network.calls('getUpdates').at(-1)?.parameters['offset'] === undefined,
+      'the week',
+    )
+    updates.restartAt(offset - 5)
+    stage.network.person(4711).writes('after')
+    await stage.taken(2)
+  })
+
   test('removes a webhook that was set meanwhile', async () => {
     await using stage = await Stage.open({ tempo: { pollSeconds: 1 } })
     await stage.connect()

@@ -64,7 +64,10 @@ function looksOf(length: number, stretches: readonly Stretch[]): readonly string
 }
 
 /** What Telegram makes of a text and its looks; or why it refuses them. */
-function real(library: Tdlib, { text, entities }: WireText): readonly string[] | { readonly refused: string } {
+function real(
+  library: Tdlib,
+  { text, entities }: WireText,
+): readonly string[] | { readonly refused: string } {
   const parsed = answer.parse(
     library.execute({
       _: 'parseMarkdown',
@@ -127,7 +130,9 @@ describe('Telegram’s own parser', { skip }, () => {
         const view: View = { state: 'ended', parts: [{ kind: 'text', text: source }], choices: [] }
         for (const content of render(view)) {
           if (content['kind'] === 'file') continue
-          const wire = z.object({ text: z.string(), entities: z.array(z.custom<WireEntity>()) }).parse(content)
+          const wire = z
+            .object({ text: z.string(), entities: z.array(z.custom<WireEntity>()) })
+            .parse(content)
           assert.deepEqual(real(library(), wire), meant(wire), JSON.stringify(wire))
         }
       }),

@@ -25,7 +25,7 @@ export type Fault =
   /** All is done, later. */
   | { readonly how: 'slow'; readonly ms: number }
   /** A poll brings nothing, whatever waits, as long as it comes over a connection that is kept. */
-  | { readonly how: 'deaf' }
+  | { readonly how: 'deaf'; readonly always?: boolean }
 
 export interface WireCall {
   readonly token: string
@@ -105,7 +105,8 @@ export class HttpSide {
     const call = await readCall(request, url)
     if (call === undefined) return send(response, 404, refused(new Refusal(404, 'Not Found')))
     const fault = this.#wire.fault(call)
-    if (fault?.how === 'deaf' && call.keepsConnection) return send(response, 200, { ok: true, result: [] })
+    if (fault?.how === 'deaf' && (call.keepsConnection || fault.always === true))
+      return send(response, 200, { ok: true, result: [] })
     if (fault?.how === 'slow') await sleep(fault.ms)
     else if (fault !== undefined && (await beforehand(fault, response))) return
     const { status, body } = await this.#carryOut(call, client.signal)
