@@ -37,7 +37,7 @@ export async function openDuctor({ main, agents, graceMs }: DuctorOptions): Prom
   const bound = (name: string): Pick<AppOptions, 'name' | 'bring' | 'toolsFor'> => ({
     name,
     bring,
-    toolsFor: (place, strand) => channel.programFor({ agent: name, place, strand }),
+    toolsFor: (place, strand) => channel.serverFor({ agent: name, place, strand }),
   })
   const supervisor =
     agents === undefined

@@ -1,6 +1,6 @@
 import type { FileAccess } from './file-access.ts'
 import type { Place } from './message.ts'
-import type { PermissionMode, Provider, ToolProgram } from './provider.ts'
+import type { PermissionMode, Provider, ToolServer } from './provider.ts'
 
 /** How an agent answers where a conversation has not chosen otherwise. May change while ductor runs. */
 export interface AgentSettings {
@@ -42,7 +42,7 @@ export interface Agent {
   /** What a new session should know: the memory, and how this chat works. */
   readonly instructions?: () => Promise<string>
   /** The tools that ductor gives to the CLI of a conversation. */
-  readonly toolsFor?: (place: Place, strand: string) => ToolProgram
+  readonly toolsFor?: (place: Place, strand: string) => ToolServer
   /** What is said in a voice message; undefined where nobody can tell. Rejects with `UserError`. */
   readonly transcribe?: (path: string, signal: AbortSignal) => Promise<string | undefined>
 }

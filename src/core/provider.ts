@@ -18,17 +18,23 @@ export interface Turn {
   readonly model?: string
   /** How hard the model thinks, by the CLI's own name for it. */
   readonly effort?: string
-  /** Offers ductor's own tools to the agent; the same for each turn of a strand. */
-  readonly tools?: ToolProgram
+  /** Where ductor's own tools are; the same for each turn of a strand. */
+  readonly tools?: ToolServer
   /** May the agent act without asking? The provider maps the names to its CLI's own. */
   readonly permissionMode: PermissionMode
 }
 
-/** A program that speaks MCP on stdio. Its environment holds a secret: it never stands in arguments or logs. */
-export interface ToolProgram {
+/** Offers ductor's own tools over MCP. The token is a secret: it never stands in arguments or logs. */
+export interface ToolServer {
   readonly name: string
-  readonly command: readonly [string, ...string[]]
-  readonly env: Readonly<Record<string, string>>
+  /** Speaks MCP's streamable HTTP, to those who bring the token as `Authorization: Bearer`. */
+  readonly url: string
+  readonly token: string
+  /** The same on stdio, for a CLI that knows no other way. The environment holds the token. */
+  readonly program: {
+    readonly command: readonly [string, ...string[]]
+    readonly env: Readonly<Record<string, string>>
+  }
 }
 
 /** `readOnly`: acts that change anything are refused without asking. `plan`: the agent plans and asks before it acts. */

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
 import { place, silentLog } from '../../tests/support/stage.ts'
-import type { ToolProgram } from '../core/provider.ts'
+import type { ToolServer } from '../core/provider.ts'
 import { UserError } from '../core/user-error.ts'
 import { ToolChannel, type Caller } from './channel.ts'
 import type { ToolCall } from './definitions.ts'
@@ -26,11 +26,10 @@ async function channelOf(t: TestContext) {
 }
 
 /** Talks with the program as a CLI does: JSON-RPC, a line each. */
-async function talk(
-  { command: [program, ...args], env }: ToolProgram,
-  ...calls: object[]
-): Promise<unknown[]> {
-  const child = spawn(program, args, {
+async function talk({ program }: ToolServer, ...calls: object[]): Promise<unknown[]> {
+  const { command, env } = program
+  const [file, ...args] = command
+  const child = spawn(file, args, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
@@ -58,8 +57,8 @@ const callOf = (name: string, args: object) => ({ method: 'tools/call', params: 
 
 test('a CLI finds the tools, and a call reaches the conversation that its program was made for', async (t) => {
   const { channel, calls } = await channelOf(t)
-  const program = channel.programFor(caller)
-  assert.deepEqual(channel.programFor(caller), program, 'the same for each turn')
+  const program = channel.serverFor(caller)
+  assert.deepEqual(channel.serverFor(caller), program, 'the same for each turn')
   const [, tools, sent, refused] = (await talk(
     program,
     { method: 'tools/list', params: {} },
@@ -78,11 +77,9 @@ test('a CLI finds the tools, and a call reaches the conversation that its progra
 
 test('nobody is heard without a token, and the secret is in no argument', async (t) => {
   const { channel, calls } = await channelOf(t)
-  const { command, env } = channel.programFor(caller)
-  const token = env['DUCTOR_TOOLS_TOKEN'] ?? ''
+  const { url, token, program } = channel.serverFor(caller)
   assert.ok(token.length > 40)
-  assert.ok(!command.join(' ').includes(token))
-  const url = env['DUCTOR_TOOLS_URL'] ?? ''
+  assert.ok(!program.command.join(' ').includes(token))
   for (const authorization of ['', 'Bearer x', `Bearer ${token}x`]) {
     const body = JSON.stringify({ tool: 'list_agents', input: {} })
     const response = await fetch(url, { method: 'POST', headers: { authorization }, body })
@@ -93,16 +90,43 @@ test('nobody is heard without a token, and the secret is in no argument', async 
 
 test('each conversation has a token of its own', async (t) => {
   const { channel } = await channelOf(t)
-  const other = channel.programFor({ ...caller, strand: 'docs' })
-  assert.notEqual(other.env['DUCTOR_TOOLS_TOKEN'], channel.programFor(caller).env['DUCTOR_TOOLS_TOKEN'])
+  const other = channel.serverFor({ ...caller, strand: 'docs' })
+  assert.notEqual(other.token, channel.serverFor(caller).token)
 })
 
 test('a program whose ductor is gone says so to the agent', async (t) => {
   const { channel } = await channelOf(t)
-  const program = channel.programFor(caller)
+  const program = channel.serverFor(caller)
   await channel.close()
   const [, answer] = (await talk(program, callOf('list_agents', {}))) as {
     result: { content: { text: string }[] }
   }[]
   assert.match(answer?.result.content[0]?.text ?? '', /does not answer any more/)
+})
+
+test('a CLI that speaks MCP over HTTP needs no program', async (t) => {
+  const { channel, calls } = await channelOf(t)
+  const { url, token } = channel.serverFor(caller)
+  const ask = async (message: object) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2025-06-18',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, ...message }),
+    })
+    const text = await response.text()
+    return JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? text)
+  }
+  const greeted = await ask({
+    method: 'initialize',
+    params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+  })
+  assert.equal(greeted.result.serverInfo.name, 'ductor')
+  const sent = await ask(callOf('send_file', { path: 'report.pdf' }))
+  assert.equal(sent.result.content[0].text, 'It goes into the chat.')
+  assert.deepEqual(calls[0], [caller, { tool: 'send_file', input: { path: 'report.pdf' } }])
 })

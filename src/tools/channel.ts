@@ -1,11 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
 import { extname } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '../core/define.ts'
 import type { Place } from '../core/message.ts'
-import type { ToolProgram } from '../core/provider.ts'
+import type { ToolServer } from '../core/provider.ts'
 import { UserError } from '../core/user-error.ts'
 import { call, channelVariables, type Outcome, type ToolCall } from './definitions.ts'
 
@@ -22,8 +23,16 @@ export interface ToolChannelDeps {
   readonly answer: (caller: Caller, call: ToolCall, signal: AbortSignal) => Promise<string>
 }
 
+interface Registered {
+  readonly token: string
+  readonly caller: Caller
+  /** MCP for this caller, once it was asked for. */
+  mcp?: Promise<(request: Request) => Promise<Response>>
+}
+
 const largestCall = 1_000_000
 const mostTokens = 5000
+const mcpPath = '/mcp'
 
 /**
  * Where the tools that ductor gives to its agents report: HTTP on loopback. Who calls is known by the token that the
@@ -32,7 +41,7 @@ const mostTokens = 5000
 export class ToolChannel {
   readonly #deps: ToolChannelDeps
   readonly #server: Server
-  readonly #callers = new Map<string, { readonly token: string; readonly caller: Caller }>()
+  readonly #callers = new Map<string, Registered>()
   readonly #closing = new AbortController()
 
   private constructor(deps: ToolChannelDeps) {
@@ -56,22 +65,27 @@ export class ToolChannel {
     return channel
   }
 
-  /** The program that offers the tools to the CLI of one conversation; the same for each of its turns. */
-  programFor(caller: Caller): ToolProgram {
+  /** What offers the tools to the CLI of one conversation; the same for each of its turns. */
+  serverFor(caller: Caller): ToolServer {
     const key = `${caller.agent}\n${caller.place.key}\n${caller.strand}`
     const known = this.#callers.get(key)
-    const token = known?.token ?? randomBytes(32).toString('base64url')
+    const registered = known ?? { caller, token: randomBytes(32).toString('base64url') }
+    const { token } = registered
     // The last used is the last in the map: the first to be forgotten is the one that was quiet for longest.
     this.#callers.delete(key)
-    this.#callers.set(key, { token, caller })
+    this.#callers.set(key, registered)
     const [oldest] = this.#callers.keys()
     if (this.#callers.size > mostTokens && oldest !== undefined) this.#callers.delete(oldest)
     // Beside this file, with its own ending: .ts in a checkout, .js in the package.
     const program = fileURLToPath(new URL(`./mcp-program${extname(import.meta.url)}`, import.meta.url))
     return {
       name: 'ductor',
-      command: [process.execPath, program],
-      env: { [channelVariables.url]: this.#url, [channelVariables.token]: token },
+      url: `${this.#url}${mcpPath}`,
+      token,
+      program: {
+        command: [process.execPath, program],
+        env: { [channelVariables.url]: this.#url, [channelVariables.token]: token },
+      },
     }
   }
 
@@ -87,13 +101,14 @@ export class ToolChannel {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const caller = this.#callerOf(request.headers.authorization ?? '')
-    if (caller === undefined) return reply(response, 401, { text: 'not allowed', failed: true })
+    const registered = this.#find(request.headers.authorization ?? '')
+    if (registered === undefined) return reply(response, 401, { text: 'not allowed', failed: true })
+    if (request.url === mcpPath) return this.#speakMcp(registered, request, response)
     if (Number(request.headers['content-length'] ?? Number.NaN) > largestCall)
       return reply(response, 413, { text: 'too large', failed: true })
     const parsed = call.safeParse(parse(await buffer(request)))
     if (!parsed.success) return reply(response, 400, { text: 'That is no call of a tool.', failed: true })
-    reply(response, 200, await this.#do(caller, parsed.data))
+    reply(response, 200, await this.#do(registered.caller, parsed.data))
   }
 
   async #do(caller: Caller, what: ToolCall): Promise<Outcome> {
@@ -106,9 +121,23 @@ export class ToolChannel {
     }
   }
 
-  #callerOf(authorization: string): Caller | undefined {
-    for (const { token, caller } of this.#callers.values())
-      if (equal(authorization, `Bearer ${token}`)) return caller
+  async #speakMcp(registered: Registered, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    registered.mcp ??= this.#mcpFor(registered.caller)
+    const answer = await registered.mcp
+    await getRequestListener(answer)(request, response)
+  }
+
+  /** Loaded when the first CLI asks for it: the start does not pay for it. */
+  async #mcpFor(caller: Caller): Promise<(request: Request) => Promise<Response>> {
+    const { createMcpHandler } = await import('@modelcontextprotocol/server')
+    const { mcpServer } = await import('./mcp-server.ts')
+    const handler = createMcpHandler(() => mcpServer((call) => this.#do(caller, call)))
+    return (request) => handler.fetch(request)
+  }
+
+  #find(authorization: string): Registered | undefined {
+    for (const registered of this.#callers.values())
+      if (equal(authorization, `Bearer ${registered.token}`)) return registered
     return undefined
   }
 }

@@ -22,8 +22,6 @@ export const tools = {
   },
 } as const
 
-export type ToolName = keyof typeof tools
-
 export const call = z.discriminatedUnion('tool', [
   z.object({ tool: z.literal('send_file'), input: tools.send_file.input }),
   z.object({ tool: z.literal('list_agents'), input: tools.list_agents.input }),
