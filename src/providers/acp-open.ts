@@ -39,11 +39,12 @@ export async function* openSession(
 
 async function fresh(
   host: AcpHost,
-  { cwd }: Turn,
+  { cwd, tools }: Turn,
   process: AcpProcess,
   signal: AbortSignal,
 ): Promise<Opening> {
-  const asked = process.request('session/new', { cwd, mcpServers: [] }, host.agent.patience.silenceMs)
+  const mcpServers = mcpServersOf(tools, process)
+  const asked = process.request('session/new', { cwd, mcpServers }, host.agent.patience.silenceMs)
   const answer = await untilAborted(asked, signal)
   if (answer === 'aborted') return 'aborted'
   if (!answer.ok) return refused(host, answer.refusal)
@@ -57,7 +58,7 @@ async function fresh(
 
 async function* resume(
   host: AcpHost,
-  { cwd }: Turn,
+  { cwd, tools }: Turn,
   sessionId: string,
   process: AcpProcess,
   signal: AbortSignal,
@@ -75,7 +76,8 @@ async function* resume(
   // Before the request, for its history may be told at any time.
   const session = host.add(sessionId, cwd, false, process)
   const method = abilities.resume ? 'session/resume' : 'session/load'
-  const asked = process.request(method, { sessionId, cwd, mcpServers: [] }, agent.patience.silenceMs)
+  const mcpServers = mcpServersOf(tools, process)
+  const asked = process.request(method, { sessionId, cwd, mcpServers }, agent.patience.silenceMs)
   const answer = await untilAborted(asked, signal)
   if (answer === 'aborted' || !answer.ok) host.forget(sessionId)
   if (answer === 'aborted') return 'aborted'
@@ -93,6 +95,17 @@ async function* resume(
   await agent.afterLoad?.(sessionId)
   if (!abilities.resume && agent.replaysLate === true) await session.replayed()
   return { session }
+}
+
+/** ductor's own tools, in the way that this agent can reach them. */
+function mcpServersOf(tools: Turn['tools'], { abilities }: AcpProcess): readonly object[] {
+  if (tools === undefined) return []
+  const { name, url, token, program } = tools
+  if (abilities.httpTools)
+    return [{ type: 'http', name, url, headers: [{ name: 'Authorization', value: `Bearer ${token}` }] }]
+  const [command, ...args] = program.command
+  const env = Object.entries(program.env).map(([variable, value]) => ({ name: variable, value }))
+  return [{ name, command, args, env }]
 }
 
 function refused({ agent }: AcpHost, refusal: Refusal): Opening {

@@ -105,6 +105,7 @@ const initialized = z.object({
     z.object({
       loadSession: lenient(z.boolean()),
       promptCapabilities: lenient(z.object({ image: lenient(z.boolean()) })),
+      mcpCapabilities: lenient(z.object({ http: lenient(z.boolean()) })),
       sessionCapabilities: lenient(
         z.object({ list: z.unknown(), resume: z.unknown(), close: z.unknown() }).partial(),
       ),
@@ -120,6 +121,8 @@ export interface Abilities {
   readonly close: boolean
   readonly list: boolean
   readonly pictures: boolean
+  /** Does it reach tools over HTTP? All do over a program's stdio. */
+  readonly httpTools: boolean
 }
 
 /** The version of the protocol that we speak. */
@@ -143,6 +146,7 @@ export function readAbilities(result: unknown): Abilities | undefined {
     close: has(sessions?.close),
     list: has(sessions?.list),
     pictures: can?.promptCapabilities?.image === true,
+    httpTools: can?.mcpCapabilities?.http === true,
   }
 }
 

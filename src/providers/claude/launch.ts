@@ -29,7 +29,7 @@ export function shapeOf({ cwd, permissionMode }: Turn): string {
 export function argumentsOf(
   turn: Turn,
   warm: boolean,
-  instructionsFile: string | undefined,
+  files: { readonly instructions: string | undefined; readonly tools: string | undefined },
 ): readonly string[] {
   const { resume, model, effort, permissionMode } = turn
   return [
@@ -43,12 +43,16 @@ export function argumentsOf(
     ...(effort === undefined ? [] : ['--effort', effort]),
     ...(permissionMode === 'ask' ? [] : ['--permission-mode', claudeModes[permissionMode]]),
     ...(permissionMode === 'readOnly' ? ['--tools', readingTools] : []),
-    ...(instructionsFile === undefined ? [] : ['--append-system-prompt-file', instructionsFile]),
+    ...(files.instructions === undefined ? [] : ['--append-system-prompt-file', files.instructions]),
+    // What they do is asked about by ductor itself, where it must be.
+    ...(files.tools === undefined
+      ? []
+      : [`--mcp-config=${files.tools}`, `--allowedTools=mcp__${turn.tools?.name}`]),
   ]
 }
 
 /** A file that only we may read: arguments are seen by everyone on the machine. */
-export interface InstructionsFile extends AsyncDisposable {
+export interface PrivateFile extends AsyncDisposable {
   readonly path: string
 }
 
@@ -56,11 +60,24 @@ export interface InstructionsFile extends AsyncDisposable {
 export async function writeInstructions(
   { instructions, resume }: Turn,
   home: string,
-): Promise<InstructionsFile | undefined> {
+): Promise<PrivateFile | undefined> {
   if (instructions === undefined || instructions === '' || resume !== undefined) return undefined
+  return writePrivately(home, `claude-instructions-${randomUUID()}.md`, instructions)
+}
+
+/** Where Claude finds ductor's own tools; undefined where there are none. */
+export async function writeTools({ tools }: Turn, home: string): Promise<PrivateFile | undefined> {
+  if (tools === undefined) return undefined
+  const { name, url, token } = tools
+  const headers = { Authorization: `Bearer ${token}` }
+  const text = JSON.stringify({ mcpServers: { [name]: { type: 'http', url, headers } } })
+  return writePrivately(home, `claude-tools-${randomUUID()}.json`, text)
+}
+
+async function writePrivately(home: string, name: string, text: string): Promise<PrivateFile> {
   const folder = join(home, 'run')
   await mkdir(folder, { recursive: true })
-  const path = join(folder, `claude-instructions-${randomUUID()}.md`)
-  await writeFile(path, instructions, { mode: 0o600 })
+  const path = join(folder, name)
+  await writeFile(path, text, { mode: 0o600 })
   return { path, [Symbol.asyncDispose]: () => rm(path, { force: true }) }
 }

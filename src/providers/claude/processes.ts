@@ -2,7 +2,7 @@ import type { ProviderDeps } from '../../core/define.ts'
 import type { Turn } from '../../core/provider.ts'
 import { CliProcess } from '../cli-process.ts'
 import { ProcessLedger } from '../process-ledger.ts'
-import { argumentsOf, writeInstructions, type InstructionsFile } from './launch.ts'
+import { argumentsOf, writeInstructions, writeTools, type PrivateFile } from './launch.ts'
 import { whoHasOpen } from './open-elsewhere.ts'
 import { ClaudeSession, type OwnTurn, type Patience } from './session.ts'
 
@@ -42,8 +42,12 @@ export class ClaudeProcesses {
   /** A process for this turn and, unless it is `oneShot`, for those after it. */
   async start(turn: Turn, host: Host, oneShot: boolean): Promise<ClaudeSession> {
     const instructions = await writeInstructions(turn, this.#deps.home)
+    const tools = await writeTools(turn, this.#deps.home)
     const left = turn.model === undefined && turn.resume !== undefined && this.#given.has(turn.resume)
-    const args = argumentsOf(left ? { ...turn, model: 'default' } : turn, !oneShot, instructions?.path)
+    const args = argumentsOf(left ? { ...turn, model: 'default' } : turn, !oneShot, {
+      instructions: instructions?.path,
+      tools: tools?.path,
+    })
     const process = await this.#spawn(args, turn.cwd)
     const { resume, model, effort, permissionMode } = turn
     const cost = resume === undefined ? 0 : this.#costs.get(resume)
@@ -66,6 +70,7 @@ export class ClaudeProcesses {
       },
     )
     void removeAfter(session.begun, instructions)
+    void removeAfter(session.begun, tools)
     return session
   }
 
@@ -129,7 +134,7 @@ export class ClaudeProcesses {
   }
 }
 
-async function removeAfter(read: Promise<void>, file: InstructionsFile | undefined): Promise<void> {
+async function removeAfter(read: Promise<void>, file: PrivateFile | undefined): Promise<void> {
   await read
   await file?.[Symbol.asyncDispose]()
 }

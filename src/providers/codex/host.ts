@@ -5,7 +5,7 @@ import type { ProcessLedger } from '../process-ledger.ts'
 import { AppServer, type Listener } from './app-server.ts'
 import { exitFailure, failed, inUse, said } from './failure.ts'
 import { Limits } from './limits.ts'
-import { permissionsOf, threadPermissions } from './permissions.ts'
+import { permissionsOf, threadPermissions, withTools } from './permissions.ts'
 import { RunningTurn, type Ended, type Patience } from './running-turn.ts'
 import { parseNotification, replies, type Incoming } from './wire.ts'
 
@@ -173,7 +173,7 @@ export class CodexHost implements Listener {
       return { how: 'failed', sentence: 'Codex could not change what it may do here. Send it again.' }
     const common = {
       cwd,
-      ...threadPermissions(permissionsOf(permissionMode)),
+      ...withTools(threadPermissions(permissionsOf(permissionMode)), turn.tools),
       ...(model === undefined ? {} : { model }),
     }
     const reply = await (resume === undefined

@@ -1,4 +1,4 @@
-import type { PermissionMode } from '../../core/provider.ts'
+import type { ToolServer, PermissionMode } from '../../core/provider.ts'
 
 /** What Codex calls a permission mode: where a command may write, and when it asks. */
 export interface Permissions {
@@ -27,8 +27,26 @@ export function sandboxWithoutAsking(mode: PermissionMode): Permissions['sandbox
   return mode === 'ask' ? 'read-only' : modes[mode].sandbox
 }
 
+interface ThreadOptions {
+  readonly sandbox: string
+  readonly approvalPolicy: string
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
+/** Adds ductor's own tools; their token goes over stdin, and into no file. */
+export function withTools(options: ThreadOptions, tools: ToolServer | undefined): ThreadOptions {
+  if (tools === undefined) return options
+  const { name, url, token } = tools
+  const server = {
+    [`mcp_servers.${name}.url`]: url,
+    [`mcp_servers.${name}.http_headers`]: { Authorization: `Bearer ${token}` },
+    [`mcp_servers.${name}.default_tools_approval_mode`]: 'approve',
+  }
+  return { ...options, config: { ...options.config, ...server } }
+}
+
 /** The part of `thread/start` and `thread/resume` that says what the agent may do. */
-export function threadPermissions({ sandbox, approvalPolicy }: Permissions): object {
+export function threadPermissions({ sandbox, approvalPolicy }: Permissions): ThreadOptions {
   return {
     sandbox,
     approvalPolicy,
