@@ -131,7 +131,7 @@ export class ToolChannel {
   async #mcpFor(caller: Caller): Promise<(request: Request) => Promise<Response>> {
     const { createMcpHandler } = await import('@modelcontextprotocol/server')
     const { mcpServer } = await import('./mcp-server.ts')
-    const handler = createMcpHandler(() => mcpServer((call) => this.#do(caller, call)))
+    const handler = createMcpHandler(() => mcpServer((asked) => this.#do(caller, asked)))
     return (request) => handler.fetch(request)
   }
 
