@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
+import { silentLog } from '../../../tests/support/stage.ts'
 import type { PermissionAnswer, Provider, Turn, TurnEvent } from '../../core/provider.ts'
 import { fakeStage } from './fake-stage.fake.ts'
+import acp from './index.ts'
 
 const never = new AbortController().signal
 type Stage = Awaited<ReturnType<typeof fakeStage>>
@@ -321,4 +325,26 @@ test('a form of several fields is as many questions, and is answered field by fi
     action: 'accept',
     content: { colour: '#00f', sizes: ['s', 'm'], count: 3, sure: true },
   })
+})
+
+test('a block of the configuration opens the agent that it describes', async () => {
+  await using stage = await fakeStage()
+  const command = [process.execPath, join(import.meta.dirname, 'acp-agent.fake.ts'), stage.home]
+  const settings = acp.config.parse({ protocol: 'acp', command, env: { SOME: 'thing' } })
+  const deps = {
+    home: stage.home,
+    log: silentLog,
+    memory: new InMemoryStore(),
+    env: { PATH: '/usr/bin:/bin' },
+  }
+  const crow = acp.called?.('crow')
+  const provider = await crow?.open(settings, deps)
+  try {
+    assert.ok(provider !== undefined)
+    assert.equal(textOf(await all(provider, stage.turn('a', 'say hello'))), 'hello')
+    const end = endOf(await all(provider, stage.turn('a', 'error 401')))
+    assert.match(end.error ?? '', /^crow is not signed in/)
+  } finally {
+    await provider?.close?.()
+  }
 })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineProvider, type ProviderDefinition } from '../../core/define.ts'
-import { acpKeys, keptBy } from '../acp-config.ts'
-import { knownAgent } from './known.ts'
+import { acpKeys } from '../acp-config.ts'
+import { describedAgent } from './known.ts'
 
 const config = z.object({
   protocol: z.literal('acp').describe('makes a provider of this block, under the name that it has'),
@@ -23,11 +23,8 @@ function called(name: string): ProviderDefinition<z.infer<typeof config>> {
     called,
     async open(settings, deps) {
       const { AcpProvider } = await import('../acp-provider.ts')
-      const [program = name, ...args] = settings.command
-      return new AcpProvider(
-        { name, command: [program, ...args], ...knownAgent(program), ...keptBy(settings) },
-        { ...deps, env: { ...deps.env, ...settings.env } },
-      )
+      const env = { ...deps.env, ...settings.env }
+      return new AcpProvider(describedAgent(name, settings), { ...deps, env })
     },
   })
 }

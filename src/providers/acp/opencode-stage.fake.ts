@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { startChatServer } from '../../../tests/support/chat-server.ts'
 import { opencodeEnv, realOpencode } from '../../../tests/support/real-opencode.ts'
 import { AcpProvider } from '../acp-provider.ts'
 import acp from './index.ts'
+import { describedAgent } from './known.ts'
 
 /** One for all tests of a file: opencode takes seconds to make itself at home. Its sessions are told by their folders. */
 const agentHome = mkdtempSync(join(tmpdir(), 'ductor-opencode-'))
@@ -17,11 +17,9 @@ export async function opencodeStage() {
   const model = await startChatServer()
   return await acpStage<Readonly<Record<string, unknown>>>(
     (deps, _, keys = {}) => {
-      const opencode = acp.called?.('opencode') ?? acp
       const command = [...realOpencode.command, 'acp']
-      const provider = opencode.open(opencode.config.parse({ protocol: 'acp', command, ...keys }), deps)
-      assert.ok(provider instanceof AcpProvider)
-      return provider
+      const agent = describedAgent('opencode', acp.config.parse({ protocol: 'acp', command, ...keys }))
+      return new AcpProvider(agent, deps)
     },
     () => Promise.resolve(opencodeEnv(agentHome, model.url)),
     model,

@@ -1,11 +1,11 @@
-import assert from 'node:assert/strict'
 import { readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { acpStage } from '../../../tests/support/acp-stage.ts'
 import { startGeminiServer } from '../../../tests/support/gemini-server.ts'
 import { geminiEnv, realGemini } from '../../../tests/support/real-gemini.ts'
 import { AcpProvider } from '../acp-provider.ts'
-import gemini from './index.ts'
+import { geminiAgent } from './agent.ts'
+import { config } from './index.ts'
 
 /** A stage with the real Gemini and a scripted model. Each `open` comes some minutes after the one before. */
 export async function geminiStage({ signedIn = true }: { readonly signedIn?: boolean } = {}) {
@@ -13,9 +13,8 @@ export async function geminiStage({ signedIn = true }: { readonly signedIn?: boo
   return await acpStage<{ readonly command: readonly string[] }>(
     (deps, home, { command } = realGemini) => {
       minutesLater(home)
-      const provider = gemini.open(gemini.config.parse({ command }), deps)
-      assert.ok(provider instanceof AcpProvider)
-      return provider
+      const { agent, env } = geminiAgent(config.parse({ command }), deps)
+      return new AcpProvider(agent, { ...deps, env })
     },
     (home) => geminiEnv(home, model.url, signedIn),
     model,

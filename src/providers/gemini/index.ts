@@ -1,13 +1,8 @@
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { defineProvider } from '../../core/define.ts'
-import { acpKeys, keptBy } from '../acp-config.ts'
-import { GeminiFiles } from './files.ts'
-import { health, signIn } from './health.ts'
-import { oneShot } from './one-shot.ts'
+import { acpKeys } from '../acp-config.ts'
 
-const config = z.object({
+export const config = z.object({
   command: z
     .array(z.string())
     .min(1)
@@ -21,39 +16,11 @@ export default defineProvider({
   config,
   programs: ['gemini'],
   async open(settings, deps) {
-    const { AcpProvider } = await import('../acp-provider.ts')
-    const env: Readonly<Record<string, string>> = {
-      // Its launcher starts it anew as a child, and keeps every signal from it.
-      GEMINI_CLI_NO_RELAUNCH: 'true',
-      // The person chose the folder by giving it to ductor, and is asked before anything happens in it.
-      GEMINI_CLI_TRUST_WORKSPACE: 'true',
-      ...deps.env,
-      ...settings.env,
-    }
-    const [program = 'gemini', ...first] = settings.command ?? []
-    const command: readonly [string, ...string[]] = [program, ...first]
-    const root = join(env['GEMINI_CLI_HOME'] ?? env['HOME'] ?? homedir(), '.gemini')
-    const files = new GeminiFiles(root)
-    const kept = keptBy(settings)
-    const named = { name: 'Gemini', signIn }
-    return new AcpProvider(
-      {
-        ...named,
-        ...kept,
-        command: [program, ...first, '--acp'],
-        signedOutCode: 41,
-        signedOutLine: /visit the following URL to authorize/,
-        asides: /^\[MODE_UPDATE\] \w+$/,
-        replaysLate: true,
-        loadsIn: (sessionId) => files.loadsIn(sessionId),
-        afterLoad: (sessionId) => files.removeHusks(sessionId),
-        sessions: (cwd) => files.sessions(cwd),
-        handoff: (sessionId) => [...command, '--resume', sessionId],
-        oneShot: (turn, signal, ledger) =>
-          oneShot(turn, signal, { agent: named, command, env, patience: kept.patience, ledger }),
-        check: (signal) => health(command, { root, env, cwd: deps.home }, signal),
-      },
-      { ...deps, env },
-    )
+    const [{ AcpProvider }, { geminiAgent }] = await Promise.all([
+      import('../acp-provider.ts'),
+      import('./agent.ts'),
+    ])
+    const { agent, env } = geminiAgent(settings, deps)
+    return new AcpProvider(agent, { ...deps, env })
   },
 })
