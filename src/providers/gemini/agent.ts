@@ -4,9 +4,9 @@ import type { z } from 'zod'
 import type { ProviderDeps } from '../../core/define.ts'
 import type { AcpAgent } from '../acp-agent.ts'
 import { keptBy } from '../acp-config.ts'
+import type { config } from './config.ts'
 import { GeminiFiles } from './files.ts'
 import { health, signIn } from './health.ts'
-import type { config } from './index.ts'
 import { oneShot } from './one-shot.ts'
 
 /** Gemini, with all that is special about it, and the environment that it needs. */

@@ -5,7 +5,7 @@ import { startGeminiServer } from '../../../tests/support/gemini-server.ts'
 import { geminiEnv, realGemini } from '../../../tests/support/real-gemini.ts'
 import { AcpProvider } from '../acp-provider.ts'
 import { geminiAgent } from './agent.ts'
-import { config } from './index.ts'
+import { config } from './config.ts'
 
 /** A stage with the real Gemini and a scripted model. Each `open` comes some minutes after the one before. */
 export async function geminiStage({ signedIn = true }: { readonly signedIn?: boolean } = {}) {
