@@ -93,6 +93,9 @@ export class CodexProvider implements Provider {
 
   async models(): Promise<ModelList> {
     const { data } = await this.#request('model/list', {}, replies.models)
+    const { config } = await this.#request('config/read', {}, replies.config)
+    // The person's own choice goes before that of Codex.
+    const own = data.some(({ model }) => model === config.model) ? config.model : undefined
     return {
       models: data
         .filter(({ hidden }) => !hidden)
@@ -101,7 +104,7 @@ export class CodexProvider implements Provider {
           name: displayName,
           ...(description ? { description } : {}),
           efforts: efforts.map(({ reasoningEffort }) => reasoningEffort),
-          isDefault,
+          isDefault: own ? model === own : isDefault,
         })),
     }
   }
