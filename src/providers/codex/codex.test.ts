@@ -527,6 +527,41 @@ for (const busy of [false, true])
     },
   )
 
+codexTest(
+  'of more conversations than stay loaded the oldest is let go of, and goes on all the same',
+  async (on, provider) => {
+    const first = await all(provider, on.turn('a', 'say one'))
+    const resume = sessionOf(first)
+    await all(provider, on.turn('b', 'say two'))
+    await eventually(async () => {
+      const { stdout } = await terminal(on, [
+        'exec',
+        'resume',
+        '--json',
+        '--skip-git-repo-check',
+        resume,
+        'history',
+      ])
+      return stdout.includes('prompts: 2')
+    }, 'that the terminal may have it')
+    assert.equal(textOf(await all(provider, on.turn('a', 'history', { resume }))), 'prompts: 3')
+  },
+  { maxWarm: 1 },
+)
+
+codexTest('a session that a crash left archived goes on', async (on, provider) => {
+  const first = await all(provider, on.turn('a', 'say one'))
+  const resume = sessionOf(first)
+  await provider.close()
+  await terminal(on, ['archive', resume])
+  const later = on.open()
+  try {
+    assert.equal(textOf(await all(later, on.turn('a', 'history', { resume }))), 'prompts: 2')
+  } finally {
+    await later.close()
+  }
+})
+
 codexTest('a session that is open in a terminal is not taken from it', async (on, provider) => {
   const first = await all(provider, on.turn('a', 'say one'))
   const resume = sessionOf(first)

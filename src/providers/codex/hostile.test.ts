@@ -316,7 +316,7 @@ async function runOf(
   const file = join(home, 'program.mjs')
   await writeFile(file, program)
   const provider = new CodexProvider(
-    { command: scene.command ?? [process.execPath, file], args: [], idleMs: 60_000 },
+    { command: scene.command ?? [process.execPath, file], args: [], idleMs: 60_000, maxWarm: 20 },
     { home, log: silentLog, memory: new InMemoryStore(), env: { PATH: '/usr/bin:/bin', ...scene.env } },
     { ...patience, ...scene.patience },
   )

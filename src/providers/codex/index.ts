@@ -15,6 +15,11 @@ const config = z.object({
     .positive()
     .default(10)
     .describe('Minutes without a turn after which the process is ended.'),
+  max_warm: z
+    .int()
+    .nonnegative()
+    .default(20)
+    .describe('How many conversations stay loaded in the process; the oldest is let go of first.'),
 })
 
 export default defineProvider({
@@ -27,6 +32,7 @@ export default defineProvider({
         command: settings.command ?? ['codex'],
         args: settings.args ?? [],
         idleMs: settings.idle_minutes * 60_000,
+        maxWarm: settings.max_warm,
       },
       { ...deps, env: { ...deps.env, ...settings.env } },
     ),

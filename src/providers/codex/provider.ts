@@ -31,6 +31,7 @@ export interface Settings {
   readonly command: readonly string[]
   readonly args: readonly string[]
   readonly idleMs: number
+  readonly maxWarm: number
   readonly lineLimit?: number
 }
 
@@ -249,7 +250,13 @@ export class CodexProvider implements Provider {
     await Promise.all([before?.close(), this.#used?.close(), this.#shelf.drop(shelfKey)])
     const { home, log } = this.#deps
     const command = { ...this.#command(['app-server']), cwd: home }
-    return await CodexHost.open(command, this.#ledger, this.#limits, log, this.#patience)
+    return await CodexHost.open(command, {
+      ledger: this.#ledger,
+      limits: this.#limits,
+      log,
+      patience: this.#patience,
+      maxWarm: this.#settings.maxWarm,
+    })
   }
 
   #command(first: readonly string[]) {

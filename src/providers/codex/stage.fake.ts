@@ -30,6 +30,7 @@ interface StageOptions {
   /** An old Codex, to which `app-server` is a word like any other. */
   readonly noAppServer?: boolean
   readonly patience?: Partial<Patience>
+  readonly maxWarm?: number
 }
 
 /** The real Codex in a home of its own, before a scripted model. */
@@ -47,22 +48,25 @@ export async function stage(options: StageOptions = {}): Promise<CodexStage> {
     await chmod(old, 0o755)
     command.splice(0, 1, old)
   }
-  const settings = codex.config.parse({ command })
+  const settings = codex.config.parse({
+    command,
+    ...(options.maxWarm === undefined ? {} : { max_warm: options.maxWarm }),
+  })
   return {
     home,
     cwd,
     model,
     env,
     open() {
-      const provider = codex.open(settings, { home, log: silentLog, memory: new InMemoryStore(), env })
+      const deps = { home, log: silentLog, memory: new InMemoryStore(), env }
+      if (options.patience !== undefined)
+        return new CodexProvider({ command, args: [], idleMs: 60_000, maxWarm: 20 }, deps, {
+          ...usualPatience,
+          ...options.patience,
+        })
+      const provider = codex.open(settings, deps)
       assert.ok(provider instanceof CodexProvider)
-      return options.patience === undefined
-        ? provider
-        : new CodexProvider(
-            { command, args: [], idleMs: 60_000 },
-            { home, log: silentLog, memory: new InMemoryStore(), env },
-            { ...usualPatience, ...options.patience },
-          )
+      return provider
     },
     turn: (key, prompt, more) => ({
       id: randomUUID(),
