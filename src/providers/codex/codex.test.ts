@@ -216,7 +216,10 @@ codexTest(
 
 codexTest('a shell that was allowed is no leave for what is typed into it', async (on, provider) => {
   const input = JSON.stringify({ cmd: 'bash', tty: true, yield_time_ms: 250 })
-  const events = await all(provider, on.turn('a', `call exec_command ${input}`))
+  const turn = on.turn('a', `call exec_command ${input}`)
+  const events = await all(provider, turn, (event) => {
+    if (event.type === 'permission.requested') provider.answer(turn.id, event.id, { allow: false })
+  })
   assert.match(textOf(events), /TTY execution is disabled/)
 })
 
