@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { AgentTransport, agentTransportName, type Answer, type Origin } from './agents/agent-transport.ts'
 import { commands } from './commands/index.ts'
 import type { Agents } from './core/command.ts'
-import type { TransportDefinition } from './core/define.ts'
+import type { Log, TransportDefinition } from './core/define.ts'
 import { Gateway } from './core/gateway.ts'
 import type { Place } from './core/message.ts'
 import { Outbox } from './core/outbox.ts'
@@ -59,6 +59,7 @@ export interface App {
   stop(graceMs: number): Promise<void>
 }
 
+const expireEveryMs = 600_000
 const pruneEveryMs = 24 * 3600_000
 /** A machine that is switched off every night has rows to prune, too. */
 const pruneAfterStartMs = 5 * 60_000
@@ -134,6 +135,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   ]
   using pruning = new DisposableStack()
   prune(store, options, pruning)
+  const expiring = setInterval(() => void expire(gateway, log), expireEveryMs).unref()
+  pruning.defer(() => clearInterval(expiring))
+  void expire(gateway, log)
   const timers = pruning.move()
   return {
     firstTries: allOf(lines.map(({ firstTry }) => firstTry)),
@@ -187,6 +191,14 @@ function prune(store: SqliteStore, { historyMs, log }: AppOptions, timers: Dispo
   const daily = setInterval(act, pruneEveryMs).unref()
   timers.defer(() => clearTimeout(soon))
   timers.defer(() => clearInterval(daily))
+}
+
+async function expire(gateway: Gateway, log: Log): Promise<void> {
+  try {
+    await gateway.expireChoices()
+  } catch (error) {
+    log.warn({ err: error }, 'old choices could not be closed')
+  }
 }
 
 async function allOf(promises: readonly Promise<void>[]): Promise<void> {

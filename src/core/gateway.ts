@@ -12,6 +12,7 @@ import { Notices } from './notices.ts'
 import type { Outbox } from './outbox.ts'
 import type { Installation } from './place-control.ts'
 import type { UnpromptedTurn } from './provider.ts'
+import { pressedForMs } from './press.ts'
 import { recover } from './recover.ts'
 import type { Store } from './store.ts'
 import type { Intake, Transport } from './transport.ts'
@@ -121,6 +122,12 @@ export class Gateway implements Flow {
         for (const { place, errand } of errands) if (errand !== undefined) this.#send(place, errand)
       },
     }
+  }
+
+  /** Choices that nobody made for too long go, and their messages say so. */
+  async expireChoices(): Promise<void> {
+    for (const key of this.store.publicationsWithChoicesBefore(this.now() - pressedForMs))
+      await this.keep(() => this.notices.close(key, 'expired'))
   }
 
   /** Says something to whoever owns the installation, wherever that can be done, but not on the transport `except`. */

@@ -10,7 +10,7 @@ import { UserError } from './user-error.ts'
 /** A typed number or label means a choice only while the question is fresh: a plain “3” tomorrow is a prompt. */
 const typedForMs = 30 * 60_000
 /** A choice that nobody made for a day is void. */
-const pressedForMs = 24 * 3600_000
+export const pressedForMs = 24 * 3600_000
 
 const continuePrompt =
   'You were interrupted by a restart in the middle of your last turn. Look at what is already done, then continue where you stopped.'

@@ -204,6 +204,8 @@ export interface Store {
   choicesOfMessage(place: string, ref: MessageRef): readonly StoredChoice[]
   /** The choices of the newest publication in this place that has unspent ones, in order. */
   newestChoices(place: string): readonly StoredChoice[]
+  /** The publications that show choices which were made before `at` and are open still. */
+  publicationsWithChoicesBefore(at: number): readonly string[]
   /** Spends every choice of the publication. */
   spendChoices(publication: string): void
 

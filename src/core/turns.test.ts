@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
 import {
+  breathe,
   message,
   place,
   press,
@@ -365,4 +366,20 @@ test('the buttons of /start do what the commands do', async () => {
   await eventually(() => stage.transport.token('/status'))
   await stage.hear(press(stage, '/status'))
   await shows(stage, /^Nothing is running\.\nWaiting: 0/)
+})
+
+test('a choice that nobody made for a day is taken away, and its message says so', async () => {
+  let now = Date.now()
+  const stage = setStage({ now: () => now })
+  await stage.hear(message('/start'))
+  await eventually(() => stage.transport.token('/status'))
+  const old = press(stage, '/status')
+  await stage.gateway.expireChoices()
+  assert.ok(stage.transport.token('/status'))
+  now += 25 * 3600_000
+  await stage.gateway.expireChoices()
+  await shows(stage, /→ expired$/)
+  await stage.hear({ ...old, sentAt: now })
+  await breathe()
+  assert.ok(!stage.transport.texts.some((text) => text.startsWith('Nothing is running')))
 })

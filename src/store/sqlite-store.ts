@@ -300,6 +300,12 @@ export class SqliteStore implements Store {
     )
   }
 
+  publicationsWithChoicesBefore(at: number): readonly string[] {
+    const row = z.object({ publication: z.string() })
+    const sql = 'select distinct publication from choices where spent = 0 and made_at < ?'
+    return this.#all(row, sql, at).map(({ publication }) => publication)
+  }
+
   spendChoices(publication: string): void {
     this.#run('update choices set spent = 1 where publication = ?', publication)
   }

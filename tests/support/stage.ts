@@ -189,6 +189,7 @@ export interface StageOptions {
   readonly provider?: ScriptedProvider
   readonly backlogMaxAgeMs?: number
   readonly workspace?: string
+  readonly now?: () => number
   readonly settings?: Partial<AgentSettings>
   /** Further transports beside `paper`. */
   readonly moreTransports?: readonly (readonly [string, Transport])[]
@@ -212,6 +213,7 @@ export function setStage({
   provider = new ScriptedProvider(),
   backlogMaxAgeMs = 3600_000,
   workspace = '/',
+  now,
   settings = {},
   others = [],
   moreTransports = [],
@@ -239,6 +241,7 @@ export function setStage({
     commands,
     log: silentLog,
     backlogMaxAgeMs,
+    ...(now === undefined ? {} : { now }),
     installation: {
       warnings: () => [],
       memory: async () => undefined,
