@@ -5,7 +5,9 @@ import { MatrixClient, MatrixError, NoAnswer } from './client.ts'
 import { filled, type MatrixConfig } from './config.ts'
 import { CredentialsFile, type Credentials } from './credentials.ts'
 import { findHomeserver } from './discovery.ts'
+import { diagnoseEncryption } from './crypto/diagnose.ts'
 import { configuredToken, offersPasswords, tryToken } from './login.ts'
+import { findOAuth } from './oauth.ts'
 
 /** What `doctor` says about Matrix: is the homeserver there, does the log-in hold, can the rooms be read? */
 export async function diagnose(
@@ -28,7 +30,7 @@ export async function diagnose(
     findings.push({ level: 'ok', what: `matrix: the homeserver answers at ${base}` })
     const credentials = kept ?? configuredToken(matrix)
     if (credentials === undefined) findings.push(await firstLogIn(base, matrix, signal))
-    else findings.push(...(await withToken(base, credentials, matrix, { memory, log }, signal)))
+    else findings.push(...(await withToken(base, credentials, matrix, { home, memory, log }, signal)))
   } catch (error) {
     if (!(error instanceof NoAnswer || error instanceof MatrixError)) throw error
     findings.push({
@@ -45,6 +47,9 @@ async function firstLogIn(
   matrix: MatrixConfig['matrix'],
   signal: AbortSignal,
 ): Promise<Finding> {
+  if (!filled(matrix.password) && (await findOAuth(base, signal)) !== undefined) {
+    return { level: 'ok', what: 'matrix: the first start asks for a log-in in the browser' }
+  }
   if (!filled(matrix.password)) {
     return {
       level: 'problem',
@@ -66,10 +71,13 @@ async function withToken(
   base: string,
   credentials: Credentials,
   matrix: MatrixConfig['matrix'],
-  { memory, log }: Pick<AdapterDeps, 'memory' | 'log'>,
+  { home, memory, log }: Pick<AdapterDeps, 'home' | 'memory' | 'log'>,
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const found = await tryToken(base, credentials, signal)
+  if ('soft' in found && credentials.oauth !== undefined) {
+    return [{ level: 'ok', what: 'matrix: the token of the bot has run out; the next start renews it' }]
+  }
   if ('soft' in found) {
     return [
       {
@@ -82,9 +90,11 @@ async function withToken(
     ]
   }
   const rooms = new AllowedRooms(matrix.allowed_rooms, memory, log)
-  await rooms.resolve(new MatrixClient(base, credentials.accessToken), signal)
+  const client = new MatrixClient(base, credentials.accessToken)
+  await rooms.resolve(client, signal)
   return [
     { level: 'ok', what: `matrix: signed in as ${found.userId} (device ${found.deviceId})` },
+    ...(await diagnoseEncryption(client, found, join(home, matrix.store_path), signal)),
     ...rooms.unresolved.map((alias): Finding => ({
       level: 'warning',
       what: `matrix: ${alias} in matrix.allowed_rooms is no room`,

@@ -116,6 +116,7 @@ export class MatrixTransport implements Transport {
   }
 
   async listen(intake: Intake, signal: AbortSignal): Promise<void> {
+    this.#crypto.leave()
     while (!signal.aborted) {
       try {
         this.#report('connecting')

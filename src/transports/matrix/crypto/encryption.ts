@@ -244,7 +244,11 @@ export class Encryption {
     if (this.#closed) return
     this.#closed = true
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
-    this.olm.close()
+    try {
+      this.olm.close()
+    } catch (error) {
+      this.#deps.log.error({ err: error }, 'the encryption did not close in good order')
+    }
     // What the library gave to us may have a hold of the files until somebody collects it.
     indexedDb().shut(this.#deps.folder.store)
     if (opened.get(this.#deps.folder.path) === this) opened.delete(this.#deps.folder.path)

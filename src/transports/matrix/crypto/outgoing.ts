@@ -70,7 +70,7 @@ export class Outgoing {
     id: string,
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const sealed = await this.#deps.encryption().seal(room, type, content, signal)
+    const sealed = await this.#deps.encryption().seal(room, type, content, signal).catch(waitingForDisk)
     try {
       this.#keep(id, { at: Date.now(), content: sealed })
     } catch (error) {
@@ -103,4 +103,11 @@ export class Outgoing {
     }
     return old
   }
+}
+
+/** A disk that takes nothing is a reason to wait, and not to give the message up. */
+function waitingForDisk(error: unknown): never {
+  const reason = error instanceof Error ? error.message : String(error)
+  if (!/disk is full|disk I\/O error|readonly database/i.test(reason)) throw error
+  throw new NoAnswer('the encryption cannot store its keys', { cause: error })
 }

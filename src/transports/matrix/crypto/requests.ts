@@ -47,10 +47,24 @@ export class Requests {
   /** Sends all that waits, one round at a time. What fails is wanted again by the next round. */
   async pump(signal: AbortSignal): Promise<void> {
     this.#again = true
-    this.#pumping ??= this.#rounds(signal).finally(() => {
+    while (this.#again) {
+      if (this.#pumping === undefined) await this.#begin(signal)
+      // Somebody else's: how it went is seen by whether there is still something to do.
+      else await Promise.allSettled([this.#pumping])
+      signal.throwIfAborted()
+    }
+  }
+
+  async #begin(signal: AbortSignal): Promise<void> {
+    this.#pumping = this.#rounds(signal)
+    try {
+      await this.#pumping
+    } catch (error) {
+      this.#again = true
+      throw error
+    } finally {
       this.#pumping = undefined
-    })
-    return this.#pumping
+    }
   }
 
   async #rounds(signal: AbortSignal): Promise<void> {

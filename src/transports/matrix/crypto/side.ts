@@ -67,6 +67,11 @@ export class CryptoSide {
     return this.#active
   }
 
+  /** After a fault: what is in memory is not to be trusted any more, and is read from the disk at the next `enter`. */
+  leave(): void {
+    this.#active = undefined
+  }
+
   /**
    * Makes the device ready to read and write, before it joins anything. Throws `FatalError` where only a person can
    * help, and what the client throws.

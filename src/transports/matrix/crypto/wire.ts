@@ -6,7 +6,18 @@ const text = z.string()
 
 /** Of `/keys/query`, for one device. */
 export const deviceKeys = z.object({
-  device_keys: z.record(text, z.record(text, z.object({ keys: z.record(text, text) }))).default({}),
+  device_keys: z
+    .record(
+      text,
+      z.record(
+        text,
+        z.object({
+          keys: z.record(text, text),
+          signatures: z.record(text, z.record(text, text)).default({}),
+        }),
+      ),
+    )
+    .default({}),
   master_keys: z.record(text, z.unknown()).default({}),
 })
 
