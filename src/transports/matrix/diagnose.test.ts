@@ -34,7 +34,7 @@ describe('the doctor on Matrix', missing === undefined ? {} : { skip: missing },
     assert.match(warnings.join('\n'), /password is in config\.json/)
     assert.ok(findings.some(({ level, what }) => level === 'ok' && what.includes(`signed in as ${bot.id}`)))
     assert.ok(findings.some(({ level, what }) => level === 'ok' && what.endsWith('session is verified')))
-    assert.ok(findings.some(({ what }) => /recovery key .* recovery-key\.txt/.test(what)))
+    assert.ok(findings.some(({ what }) => /recovery key .*recovery-key\.txt/.test(what)))
   })
 
   test('tells a log-in that has ended, and a homeserver that is not there', async (t) => {
