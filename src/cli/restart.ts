@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { isInstalled, recipeFor, runAll } from '../service/service.ts'
-import { ask, readNote, type RunningNote } from './control.ts'
+import { isLocked } from '../lib/lock.ts'
+import { ask, lockPath, readNote, type RunningNote } from './control.ts'
 import { homeFolder } from './home.ts'
 import { servicePlan } from './service-plan.ts'
 
 const answer = z.object({ grace_s: z.number() })
 
-/** A service waits five seconds, an own process none; then the store is opened. */
+/** From the first sign of the new process to its first answer. */
 const comingUpMs = 60_000
+/** A service waits five seconds before it starts again, an own process none. */
+const absentMs = 15_000
 
 /** Lets the running ductor end in good order and begin anew; where none runs, starts the service. */
 export default async function restart(): Promise<number> {
@@ -44,8 +47,10 @@ export async function restartRunning(home: string): Promise<Restarted> {
   if (asked.state === 'silent')
     return { state: 'failed', why: `ductor runs but does not answer: ${asked.why}.` }
   const end = Date.now() + answer.parse(asked.answer).grace_s * 1000 + comingUpMs
-  while (Date.now() < end) {
+  let seenAt = Date.now()
+  while (Date.now() < end && Date.now() < seenAt + absentMs) {
     await sleep(100)
+    if (isLocked(lockPath(home))) seenAt = Date.now()
     if (readNote(home)?.startedAt === asked.note.startedAt) continue
     const fresh = await ask(home, 'status', 1000)
     if (fresh.state === 'running' && fresh.note.startedAt !== asked.note.startedAt) {
