@@ -30,9 +30,11 @@ describe('the package, as people install it', async () => {
       maxBuffer: 10_000_000,
     })
   let packed = ''
+  let cache = ''
 
   before(async () => {
     mkdirSync(home)
+    cache = (await npm('config', 'get', 'cache')).stdout.trim()
     await npm('pack', '--silent', '--pack-destination', prefix)
     packed = join(prefix, readdirSync(prefix).find((name) => name.endsWith('.tgz')) ?? '')
     await npm(
@@ -86,7 +88,12 @@ describe('the package, as people install it', async () => {
   const verb = async (...args: string[]) => {
     const running = new Running(
       spawn(process.execPath, [program, ...args], {
-        env: { ...env, PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter) },
+        env: {
+          ...env,
+          PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
+          npm_config_cache: cache,
+          npm_config_prefer_offline: 'true',
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       }),
     )
@@ -94,11 +101,12 @@ describe('the package, as people install it', async () => {
     return { code, stdout: running.stdout, stderr: running.stderr }
   }
 
-  test('an upgrade restarts what runs; one that does not come up is undone', async () => {
+  test('an upgrade restarts what runs; one that does not come up is undone', async (context) => {
     const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
     mkdirSync(join(home, 'config'), { recursive: true })
     writeFileSync(join(home, 'config', 'config.json'), '{ "transport": "web", "provider": "demo" }')
     const ductor = new Running(spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
+    context.after(() => ductor.child.kill('SIGKILL'))
     await ductor.ready()
 
     const newer = await another('99.0.0')
@@ -113,6 +121,7 @@ describe('the package, as people install it', async () => {
     assert.equal(undone.code, 1)
     assert.match(undone.stderr, /The new version does not start[^]*ductor 99\.0\.0 was put back\./)
     assert.equal((await verb('--version')).stdout, '99.0.0\n')
+    assert.equal(JSON.parse((await verb('status', '--json')).stdout).pid, ductor.child.pid)
 
     const mute = await another('101.0.0', {
       'dist/main.js': "if (process.argv[2] !== '--version') process.exit(1); console.log('101.0.0')",

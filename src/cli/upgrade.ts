@@ -9,7 +9,7 @@ import { UserError } from '../core/user-error.ts'
 import { isLocked } from '../lib/lock.ts'
 import { isInstalled, recipeFor, runAll } from '../service/service.ts'
 import { openForReading, storeFile } from '../store/open.ts'
-import { ask, lockPath } from './control.ts'
+import { ask, lockPath, type Asked } from './control.ts'
 import { homeFolder } from './home.ts'
 import type { Call } from './main.ts'
 import { npmProgram, runNpm } from './npm.ts'
@@ -30,6 +30,8 @@ interface Before {
   readonly folder: string
   readonly version: string
   readonly connected: readonly string[]
+  /** When the ductor was started that ran; undefined where none did. */
+  readonly startedAt: number | undefined
 }
 
 /** Installs another version with npm, restarts, and looks whether it fares as the one before; if not, goes back. */
@@ -89,11 +91,16 @@ async function keepBefore(home: string, place: Place): Promise<Before> {
     using db = openForReading(join(home, storeFile))
     await backup(db, join(folder, storeFile))
   }
-  return { folder, version: version(), connected: await connected(home) }
+  const asked = await ask(home, 'status')
+  return {
+    folder,
+    version: version(),
+    connected: connectedIn(asked),
+    startedAt: asked.state === 'running' ? asked.note.startedAt : undefined,
+  }
 }
 
-async function connected(home: string): Promise<readonly string[]> {
-  const asked = await ask(home, 'status')
+function connectedIn(asked: Asked): readonly string[] {
   if (asked.state !== 'running') return []
   return status
     .parse(asked.answer)
@@ -125,7 +132,7 @@ async function comesUp(home: string, before: Before): Promise<void> {
   if (restarted.state === 'failed') throw new UserError(restarted.why)
   const end = Date.now() + healthMs
   for (;;) {
-    const now = await connected(home)
+    const now = connectedIn(await ask(home, 'status'))
     const lost = before.connected.filter((name) => !now.includes(name))
     if (lost.length === 0) return
     if (Date.now() > end)
@@ -134,11 +141,18 @@ async function comesUp(home: string, before: Before): Promise<void> {
   }
 }
 
-async function goBack(home: string, place: Place, { folder }: Before): Promise<void> {
-  await ask(home, 'stop')
-  for (let waited = 0; isLocked(lockPath(home)) && waited < 30_000; waited += 200) await sleep(200)
+async function goBack(home: string, place: Place, before: Before): Promise<void> {
+  const { folder } = before
+  const asked = await ask(home, 'status')
+  // The one of before has not noticed anything yet: it goes on.
+  const untouched = asked.state === 'running' && asked.note.startedAt === before.startedAt
+  if (!untouched) {
+    await ask(home, 'stop')
+    for (let waited = 0; isLocked(lockPath(home)) && waited < 30_000; waited += 200) await sleep(200)
+  }
   rmSync(place.folder, { recursive: true, force: true })
   cpSync(join(folder, 'package'), place.folder, { recursive: true, verbatimSymlinks: true })
+  if (untouched || before.startedAt === undefined) return
   putStoreBack(home, folder)
   const recipe = recipeFor(await servicePlan(home, process.env))
   if (isInstalled(recipe)) await runAll(recipe.start, say)
