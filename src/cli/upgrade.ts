@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { backup } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -28,6 +28,8 @@ const healthMs = 60_000
 /** Where the version of before waits until the new one has shown that it works. */
 interface Before {
   readonly folder: string
+  /** The program itself. */
+  readonly package: string
   readonly version: string
   readonly connected: readonly string[]
   /** When the ductor was started that ran; undefined where none did. */
@@ -71,6 +73,7 @@ export default async function upgrade(call: Call): Promise<number> {
     throw new UserError(`${error.message}\nductor ${before.version} was put back.`, { cause: error })
   } finally {
     rmSync(before.folder, { recursive: true, force: true })
+    rmSync(before.package, { recursive: true, force: true })
   }
 }
 
@@ -86,14 +89,18 @@ async function keepBefore(home: string, place: Place): Promise<Before> {
   const folder = join(home, 'run', 'before-upgrade')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  cpSync(place.folder, join(folder, 'package'), { recursive: true, verbatimSymlinks: true })
   if (existsSync(join(home, storeFile))) {
     using db = openForReading(join(home, storeFile))
     await backup(db, join(folder, storeFile))
   }
   const asked = await ask(home, 'status')
+  // Beside its place, where npm looks at nothing that begins with a dot.
+  const kept = join(dirname(place.folder), '.ductor-before')
+  rmSync(kept, { recursive: true, force: true })
+  renameSync(place.folder, kept)
   return {
     folder,
+    package: kept,
     version: version(),
     connected: connectedIn(asked),
     startedAt: asked.state === 'running' ? asked.note.startedAt : undefined,
@@ -151,7 +158,7 @@ async function goBack(home: string, place: Place, before: Before): Promise<void>
     for (let waited = 0; isLocked(lockPath(home)) && waited < 30_000; waited += 200) await sleep(200)
   }
   rmSync(place.folder, { recursive: true, force: true })
-  cpSync(join(folder, 'package'), place.folder, { recursive: true, verbatimSymlinks: true })
+  renameSync(before.package, place.folder)
   if (untouched || before.startedAt === undefined) return
   putStoreBack(home, folder)
   const recipe = recipeFor(await servicePlan(home, process.env))
