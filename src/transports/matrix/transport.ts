@@ -1,7 +1,4 @@
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
 import type { Policy } from '../../core/authorise.ts'
 import type { TransportDeps } from '../../core/define.ts'
 import type { Attachment, Place } from '../../core/message.ts'
@@ -14,35 +11,31 @@ import {
   type MessageRef,
   type Operation,
   type Transport,
-  type TransportReport,
 } from '../../core/transport.ts'
 import { UserError } from '../../core/user-error.ts'
 import type { View } from '../../core/view.ts'
-import { backoffMs } from '../../lib/backoff.ts'
 import { AllowedRooms } from './allowed-rooms.ts'
 import { Chores } from './chores.ts'
-import { MatrixError, NoAnswer, path, type Call } from './client.ts'
+import { MatrixError, path, type Call } from './client.ts'
+import { Condition } from './condition.ts'
 import type { MatrixConfig } from './config.ts'
 import { CredentialsFile } from './credentials.ts'
 import { openFile } from './crypto/sealed-files.ts'
 import { CryptoSide } from './crypto/side.ts'
 import { deliver } from './deliver.ts'
 import { perform } from './duties.ts'
-import { EarlierPosts, type LastLife } from './earlier.ts'
+import { EarlierPosts } from './earlier.ts'
 import { fetchFile } from './files-in.ts'
 import { signIn } from './login.ts'
-import { Pulse, usualTempo, type Tempo } from './pulse.ts'
+import { Listener } from './listener.ts'
+import { usualTempo, type Tempo } from './pulse.ts'
 import { rememberingRender } from './render.ts'
-import { Rooms } from './rooms.ts'
 import { Session } from './session.ts'
-import { askSync, readLate, readSync } from './sync.ts'
+import { lastLife } from './stream-place.ts'
 import * as wire from './wire.ts'
 
-const longPollMs = 30_000
 /** Between two messages of progress in a chat. */
 const usualPaceMs = { segments: 2_000, edits: 4_000 } as const
-const longestPauseMs = 30_000
-const aDay = 24 * 60 * 60 * 1000
 
 /** Signs in to a homeserver and stays; hears what is said in the bot's rooms, and says there what it is told to. */
 export class MatrixTransport implements Transport {
@@ -56,19 +49,12 @@ export class MatrixTransport implements Transport {
   readonly #allowedRooms: AllowedRooms
   readonly #chores: Chores
   readonly #earlier: EarlierPosts
-  readonly #pulse: Pulse
-  /** Ends the sync that is under way, so that another one begins. */
-  #round = new AbortController()
+  readonly #condition: Condition
+  readonly #listener: Listener
   readonly #render: ReturnType<typeof rememberingRender>
   readonly #ownerRoom: AllowedRooms
   readonly #crypto: CryptoSide
-  #rooms: Rooms
-  /** What a batch that is about to be stored tells of the rooms: it is judged by that. */
-  #draft: Rooms | undefined
   #session: Session | undefined
-  #reported: TransportReport | undefined
-  /** Since the homeserver last answered as it should. */
-  #failures = 0
 
   constructor(config: MatrixConfig, deps: TransportDeps, tempo: Tempo = usualTempo) {
     const { matrix } = config
@@ -85,8 +71,7 @@ export class MatrixTransport implements Transport {
     this.#chores = new Chores(deps.memory, deps.log)
     this.#render = rememberingRender(matrix)
     this.#earlier = new EarlierPosts()
-    this.#pulse = new Pulse(tempo)
-    this.#rooms = Rooms.recall(deps.memory)
+    this.#condition = new Condition(matrix.user_id, (report) => deps.report(report), deps.log)
     const { home, memory, log, env = {} } = deps
     this.#crypto = new CryptoSide({
       home,
@@ -95,7 +80,18 @@ export class MatrixTransport implements Transport {
       memory,
       log,
       policy: () => this.policy,
-      isEncrypted: (room) => this.#rooms.facts(room).encrypted,
+      isEncrypted: (room) => this.#listener.rooms.facts(room).encrypted,
+    })
+    this.#listener = new Listener({
+      memory,
+      log,
+      tempo,
+      condition: this.#condition,
+      crypto: this.#crypto,
+      chores: this.#chores,
+      allowedRooms: this.#allowedRooms,
+      threads: matrix.threads,
+      heard: () => deps.heard(),
     })
   }
 
@@ -112,41 +108,42 @@ export class MatrixTransport implements Transport {
   /** Those that are listed, and those in which they go on. */
   #listedRooms(): Policy['rooms'] {
     const { rooms } = this.#allowedRooms
-    return rooms === 'everywhere' ? rooms : (this.#draft ?? this.#rooms).withSuccessors(rooms)
+    return rooms === 'everywhere' ? rooms : this.#listener.withSuccessors(rooms)
   }
 
   async listen(intake: Intake, signal: AbortSignal): Promise<void> {
     this.#crypto.leave()
     while (!signal.aborted) {
       try {
-        this.#report('connecting')
+        this.#condition.report('connecting')
         const session = await this.#signIn(signal)
         this.#session = session
         await this.#stay(session, intake, signal)
       } catch (error) {
         if (signal.aborted) break
-        if (error instanceof FatalError) this.#report('failed', error.message)
-        else await this.#rest(error, signal)
+        if (error instanceof FatalError) this.#condition.report('failed', error.message)
+        else await this.#condition.rest(error, signal)
         if (error instanceof FatalError) throw error
       }
     }
-    this.#report('stopped')
+    this.#condition.report('stopped')
   }
 
   async #signIn(signal: AbortSignal): Promise<Session> {
     const { log } = this.#deps
     const resting = (ms: number): void => {
       const seconds = Math.ceil(ms / 1000)
-      this.#report('failed', `The homeserver asks to wait ${seconds} s before the next log-in.`)
+      this.#condition.report('failed', `The homeserver asks to wait ${seconds} s before the next log-in.`)
     }
     const { matrix } = this.#config
-    const asking = (text: string): void => this.#report('failed', text)
+    const asking = (text: string): void => this.#condition.report('failed', text)
     const signedIn = await signIn({ matrix, file: this.#file, log, resting, asking }, signal)
     await this.#crypto.enter(signedIn.client, signedIn.userId, signedIn.deviceId, signal)
     const session = await Session.open(signedIn, this.#crypto, signal)
     await this.#allowedRooms.resolve(session.client, signal)
     await this.#ownerRoom.resolve(session.client, signal)
-    this.#earlier.begin(session.device, this.#lastLife())
+    this.#earlier.begin(session.device, lastLife(this.#deps.memory))
+    this.#condition.signedIn(session.self.userId)
     return session
   }
 
@@ -155,9 +152,9 @@ export class MatrixTransport implements Transport {
     const leaving = new AbortController()
     const staying = AbortSignal.any([signal, leaving.signal])
     const duties = this.#doDuties(session, staying)
-    const pulse = this.#pulse.run(session.client, session.self.userId, () => this.#listenAnew(), staying)
+    const pulse = this.#listener.feelPulse(session, staying)
     try {
-      await this.#hear(session, intake, AbortSignal.any([signal, session.ended]))
+      await this.#listener.hear(session, intake, AbortSignal.any([signal, session.ended]))
     } catch (error) {
       if (!(error instanceof MatrixError && error.deadToken)) throw error
       this.#session = undefined
@@ -180,148 +177,9 @@ export class MatrixTransport implements Transport {
       log,
       allowedRooms: this.#allowedRooms,
       policy: () => this.policy,
-      isInvited: (room: string) => this.#rooms.facts(room).membership === 'invite',
+      isInvited: (room: string) => this.#listener.rooms.facts(room).membership === 'invite',
     }
     await this.#chores.run((chore, until) => perform(chore, deps, until), signal)
-  }
-
-  async #hear(session: Session, intake: Intake, signal: AbortSignal): Promise<never> {
-    let resolvedAt = Date.now()
-    // The first answer comes at once: it shows that all is well.
-    let waitMs = 0
-    for (;;) {
-      try {
-        await this.#syncOnce(session, intake, waitMs, signal)
-        this.#failures = 0
-        session.fresh = false
-        if (this.#pulse.missed < 2) {
-          this.#deps.heard()
-          this.#report('connected', this.#advice())
-        }
-        waitMs = longPollMs
-        if (Date.now() - resolvedAt > aDay) {
-          resolvedAt = Date.now()
-          await this.#allowedRooms.resolve(session.client, signal)
-        }
-      } catch (error) {
-        signal.throwIfAborted()
-        if (this.#round.signal.aborted) {
-          this.#round = new AbortController()
-          waitMs = 0
-          continue
-        }
-        if (error instanceof MatrixError && error.deadToken) throw error
-        await this.#rest(error, signal)
-        signal.throwIfAborted()
-        waitMs = 0
-      }
-    }
-  }
-
-  /** Nothing comes through to the bot: another connection often helps, and if it does not, a person has to. */
-  #listenAnew(): void {
-    const { missed } = this.#pulse
-    this.#deps.log.warn({ missed }, 'what the bot wrote to itself did not come back: listening anew')
-    if (missed > 1) this.#report('failed', deaf)
-    this.#round.abort()
-  }
-
-  async #syncOnce(session: Session, intake: Intake, waitMs: number, signal: AbortSignal): Promise<void> {
-    const { client, self, authors } = session
-    const since = this.#since(intake, self.userId)
-    if (since === undefined) await this.#crypto.encryption.forgetDeviceLists()
-    const round = AbortSignal.any([signal, this.#round.signal])
-    const answer = await askSync(client, since, waitMs, round).catch((error: unknown) => {
-      if (since !== undefined && isUnknownPlace(error)) {
-        const { message } = error
-        this.#deps.log.error(
-          { reason: message },
-          'the homeserver has lost our place in the stream: beginning anew',
-        )
-        intake.remember({ since: null })
-      }
-      throw error
-    })
-    this.#pulse.feel(answer)
-    // The homeserver forgets the keys in it when it is asked for the next one.
-    await this.#crypto.receive(answer)
-    const rooms = this.#rooms.draft()
-    this.#draft = undefined
-    const { threads } = this.#config.matrix
-    const reading = this.#crypto.reading(rooms, self.userId)
-    const deps = { client, self, authors, reading, rooms, log: this.#deps.log, threads }
-    const late = await readLate(await reading.late(signal), deps, signal)
-    const { inbounds, chores: found } = await readSync(answer, since, deps, signal)
-    const chores = [...found, ...reading.chores]
-    this.#draft = rooms
-    await intake.take([...late, ...inbounds], {
-      ...rooms.changes,
-      ...reading.changes,
-      ...this.#chores.pairs(chores),
-      ...this.#crypto.encryption.mark,
-      since: JSON.stringify({
-        user: self.userId,
-        token: answer.next_batch,
-        device: session.device,
-        at: Date.now(),
-      }),
-    })
-    this.#rooms = rooms
-    this.#draft = undefined
-    if (chores.length > 0) this.#chores.add(chores)
-    await this.#crypto.settle(answer, reading, signal)
-  }
-
-  /** Where the last batch ended. Another account has another stream. */
-  #since(intake: Intake, userId: string): string | undefined {
-    const kept = intake.recall('since')
-    if (kept === undefined) return undefined
-    const { user, token } = sinceSchema.parse(JSON.parse(kept))
-    return user === userId ? token : undefined
-  }
-
-  /** Up to when the bot has certainly lived, as which device. */
-  #lastLife(): LastLife | undefined {
-    const kept = this.#deps.memory.recall('since')
-    const { device, at } = kept === undefined ? {} : sinceSchema.parse(JSON.parse(kept))
-    return at === undefined ? undefined : { device, at }
-  }
-
-  /** Waits after a failure, longer each time, and says so. Throws what is no failure of the network. */
-  async #rest(error: unknown, signal: AbortSignal): Promise<void> {
-    if (!(error instanceof MatrixError || error instanceof NoAnswer)) throw error
-    this.#failures += 1
-    const asked = error instanceof MatrixError ? error.retryAfterMs : undefined
-    const ms = asked ?? backoffMs(this.#failures, { firstMs: 500, longestMs: longestPauseMs })
-    this.#deps.log.warn({ reason: error.message, againInMs: ms }, 'Matrix is not reachable')
-    this.#report('failed', error.message)
-    try {
-      await sleep(ms, undefined, { signal })
-    } catch {
-      // The pause was cut short: the loop around it looks why.
-    }
-  }
-
-  /** What a person should know though all goes well. */
-  #advice(): string | undefined {
-    const advice = [this.#unresolved(), this.#crypto.wanted].filter((one) => one !== undefined)
-    return advice.length === 0 ? undefined : advice.join(' ')
-  }
-
-  #unresolved(): string | undefined {
-    const aliases = this.#allowedRooms.unresolved
-    if (aliases.length === 0) return undefined
-    return `These aliases of matrix.allowed_rooms are no rooms: ${aliases.join(', ')}.`
-  }
-
-  #report(state: TransportReport['state'], detail?: string): void {
-    const account = this.#session?.self.userId ?? this.#config.matrix.user_id
-    const report = { state, account, ...(detail === undefined ? {} : { detail }) }
-    // "Connecting" is for those who never heard of us; who failed has failed until it is connected.
-    if (state === 'connecting' && this.#reported?.state === 'failed') return
-    if (isDeepStrictEqual(report, this.#reported)) return
-    this.#reported = report
-    this.#deps.report(report)
   }
 
   render(view: View): readonly Content[] {
@@ -336,7 +194,7 @@ export class MatrixTransport implements Transport {
       voice: session,
       budget: session.budget,
       self: session.self.userId,
-      rooms: this.#rooms,
+      rooms: this.#listener.rooms,
       earlier: this.#earlier,
       files: session.files,
       sealFile: (room: string) => this.#crypto.sealFileFor(room),
@@ -370,7 +228,7 @@ export class MatrixTransport implements Transport {
   /** The room that is configured for it, or the direct chat with the first who may talk to the bot. */
   ownerPlace(): Place | undefined {
     const { owner_room: wanted, allowed_users: users } = this.#config.matrix
-    const rooms = this.#rooms
+    const { rooms } = this.#listener
     if (wanted !== undefined) {
       const [room] = this.#ownerRoom.rooms
       return room !== undefined && rooms.facts(room).membership === 'join' ? rooms.place(room) : undefined
@@ -404,22 +262,6 @@ export class MatrixTransport implements Transport {
       this.#deps.log.debug({ reason }, 'a courtesy on Matrix failed')
     }
   }
-}
-
-const deaf =
-  'The homeserver answers, but brings nothing: what the bot wrote to itself did not come back. Look at the log of the homeserver (its sync workers), or restart it. ductor keeps trying.'
-
-const sinceSchema = z.object({
-  user: z.string(),
-  token: z.string(),
-  device: z.string().optional(),
-  at: z.number().optional(),
-})
-
-/** Synapse calls a token that it does not know `M_UNKNOWN`, others `M_UNKNOWN_POS` or `M_INVALID_PARAM`. */
-function isUnknownPlace(error: unknown): error is MatrixError {
-  const codes = ['M_UNKNOWN', 'M_UNKNOWN_POS', 'M_INVALID_PARAM']
-  return error instanceof MatrixError && error.status === 400 && codes.includes(error.code)
 }
 
 function refusedAtOnce(cause: MatrixError): FatalError {
