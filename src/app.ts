@@ -55,6 +55,8 @@ export interface App {
   hearAnswer(origin: Origin, answer: Answer): Promise<void>
   /** A tool of the agent itself: a file goes into its chat. Throws `UserError`. */
   sendFile(place: Place, strand: string, path: string): Promise<string>
+  /** The transports take over what of their changed configuration needs no restart. */
+  reconfigure(parts: AppOptions['transports']): void
   /** Takes no more updates, lets turns go on for `graceMs`, keeps the rest for the next start. */
   stop(graceMs: number): Promise<void>
 }
@@ -146,6 +148,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ask: (from, text, wait, signal) => inner.ask(from, text, wait, signal),
     hearAnswer: (origin, answer) => gateway.hearAnswer(origin.place, origin.strand, answer),
     sendFile: (place, strand, path) => gateway.sendFile(place, strand, path),
+    reconfigure: (parts) => reconfigure(transports, parts),
     async stop(graceMs) {
       closing.abort()
       timers.dispose()
@@ -168,6 +171,15 @@ function restart({ restart: again }: AppOptions, memory: Memory, place: Place): 
   if (again === undefined) return false
   noteRestart(memory, place)
   return again()
+}
+
+function reconfigure(transports: ReadonlyMap<string, Transport>, parts: AppOptions['transports']): void {
+  for (const { definition, config } of parts) {
+    const transport = transports.get(definition.name)
+    // Its own schema has made the configuration.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    transport?.reconfigure?.(config as never)
+  }
 }
 
 function memoryOf(store: SqliteStore, source: string): Memory {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
@@ -158,4 +160,31 @@ test('Telegram may be down at the start and later; it connects when it comes', a
   stage.person.writes('say: two')
   await stage.telegram.up()
   await stage.shows('two')
+})
+
+test('whoever is added to the list while it runs may talk, and whoever is taken off it may not', async () => {
+  await using stage = await begin()
+  const running = stage.home.start()
+  await running.ready()
+  const guest = stage.telegram.person(5000)
+  const shown = () => stage.telegram.posts(5000).map(({ text }) => text ?? '')
+  const log = () => readFileSync(join(stage.home.folder, 'logs', 'ductor.log'), 'utf8')
+  const changes = () => log().split('config.json has changed').length - 1
+  const allow = async (...ids: number[]) => {
+    const before = changes()
+    stage.home.configure({
+      telegram_token: stage.telegram.token,
+      allowed_user_ids: ids,
+      telegram_api_root: stage.telegram.apiRoot,
+      provider: 'demo',
+    })
+    await eventually(() => changes() > before, 'the change')
+  }
+  await allow(owner, 5000)
+  guest.writes('say: hello guest')
+  await eventually(() => shown().includes('hello guest'))
+  await allow(owner)
+  guest.writes('say: again')
+  await eventually(() => log().includes('sender 5000 is not in the list'))
+  assert.ok(!shown().includes('again'))
 })

@@ -61,6 +61,8 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     graceMs: () => live.core.shutdown_grace_seconds * 1000,
     ...(options.adapters === undefined ? {} : { agents: subAgents(options, options.adapters, log) }),
   })
+  const running = app
+  live.changed = ({ transports }) => running.reconfigure(transports)
   if (options.adapters !== undefined) await live.follow(home, options.adapters)
   await Promise.race([app.firstTries, stopped.asked])
   if (!stopped.wasAsked()) {

@@ -6,6 +6,8 @@ import type { Log } from '../core/define.ts'
 /** The settings as they stand now, while config.json may change below a running ductor. */
 export class LiveConfig implements Disposable {
   readonly #log: Log
+  /** Called with each new configuration that is good. */
+  changed: (config: LoadedConfig) => void = () => {}
   #config: LoadedConfig
   #problems: readonly string[] = []
   /** Changed keys that wait for a restart. */
@@ -51,6 +53,7 @@ export class LiveConfig implements Disposable {
     this.#config = config
     for (const key of waiting) this.#waiting.add(key)
     this.#log.info({ hot, waiting }, 'config.json has changed')
+    this.changed(config)
   }
 
   #complain(problems: readonly string[]): void {

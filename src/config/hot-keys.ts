@@ -3,9 +3,12 @@
  * restart.
  */
 export const hotKeys: ReadonlySet<string> = new Set([
+  'allowed_group_ids',
+  'allowed_user_ids',
   'daily_reset_enabled',
   'daily_reset_hour',
   'file_access',
+  'group_mention_only',
   'idle_timeout_minutes',
   'max_session_messages',
   'model',

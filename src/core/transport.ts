@@ -136,6 +136,8 @@ export interface Transport extends Source {
    * person and the agent.
    */
   fetch?(attachment: Attachment, place: Place, signal: AbortSignal): Promise<Attachment>
+  /** Takes over what of a changed configuration (of this transport's own kind) needs no restart. */
+  reconfigure?(config: never): void
   /** Where the owner is told what concerns the whole installation; undefined where there is no such place (yet). */
   ownerPlace?(): Place | undefined
   /** Answers the press itself (the spinning button), in a word or two or silently. A failure is of no interest. */

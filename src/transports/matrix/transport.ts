@@ -43,7 +43,7 @@ export class MatrixTransport implements Transport {
   readonly choices = 'typed'
   readonly dropsDoubles = true
 
-  readonly #config: MatrixConfig
+  #config: MatrixConfig
   readonly #deps: TransportDeps
   readonly #file: CredentialsFile
   readonly #allowedRooms: AllowedRooms
@@ -103,6 +103,12 @@ export class MatrixTransport implements Transport {
       privateChats: 'listed',
       mentionOnly,
     }
+  }
+
+  /** Takes over who may talk; all else of a changed configuration waits for a restart. */
+  reconfigure({ matrix, group_mention_only }: MatrixConfig): void {
+    const { allowed_users } = matrix
+    this.#config = { ...this.#config, group_mention_only, matrix: { ...this.#config.matrix, allowed_users } }
   }
 
   /** Those that are listed, and those in which they go on. */

@@ -26,7 +26,7 @@ const courtesyMs = 5000
 const draftPaceMs = 700
 
 export class Telegram implements Transport {
-  readonly policy: Policy
+  readonly policy: { -readonly [Key in keyof Policy]: Policy[Key] }
   readonly commandPrefixes = ['/']
   readonly choices = 'buttons'
   readonly dropsDoubles = false
@@ -91,6 +91,19 @@ export class Telegram implements Transport {
       leaving: new Leaving({ ...shared, policy: this.policy, moved: (from, to) => this.#moved(from, to) }),
       taken: (inbound) => this.#taken(inbound),
     })
+  }
+
+  /** Takes over who may talk; all else of a changed configuration waits for a restart. */
+  reconfigure({
+    allowed_user_ids: users,
+    allowed_group_ids: groups,
+    group_mention_only,
+  }: TelegramConfig): void {
+    this.policy.users = new Set(users)
+    this.policy.mentionOnly = group_mention_only
+    this.#rooms.clear()
+    for (const group of groups) this.#rooms.add(group)
+    for (const chat of this.#chats.presentOfAll(this.#rooms)) this.#rooms.add(chat)
   }
 
   listen(intake: Intake, signal: AbortSignal): Promise<void> {
