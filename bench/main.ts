@@ -1,10 +1,13 @@
 // `npm run bench` measures ductor itself; `npm run bench -- providers` the CLIs through it, `-- scale` many
-// conversations, many messages and many turns at once.
-const [what] = process.argv.slice(2)
+// conversations, many messages and many turns at once, `-- soak [N]` N turns through one provider (500).
+const [what, count] = process.argv.slice(2)
 if (what === undefined) await import('./journey.ts')
 else if (what === 'providers') await (await import('./providers.ts')).benchProviders()
 else if (what === 'scale') await (await import('./scale.ts')).benchScale()
+else if (what === 'soak') await (await import('./soak.ts')).benchSoak(Number(count ?? 500))
 else {
-  process.stderr.write(`There is no bench “${what}”. There are: none (ductor itself), providers, scale.\n`)
+  process.stderr.write(
+    `There is no bench “${what}”. There are: none (ductor itself), providers, scale, soak.\n`,
+  )
   process.exitCode = 2
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Provider, Turn, TurnEvent, UnpromptedTurn } from '../../src/core/provider.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -285,10 +287,12 @@ export function providerContract(
 
 /**
  * Turns through one conversation, one after the other: the processes stay the same, and so does what this process
- * holds open. Gives the resident memory of both, in kilobytes, after the first tenth and at the end.
+ * holds open. Gives the kilobytes of our heap and of the memory of each process, after the first tenth and at the end.
  */
 export async function soak(
-  stage: ProviderStage,
+  stage: Pick<ProviderStage, 'turn' | 'processes'> & {
+    readonly prompts: Pick<ProviderStage['prompts'], 'say'>
+  },
   provider: Provider,
   turns: number,
 ): Promise<{ readonly before: readonly number[]; readonly after: readonly number[] }> {
@@ -306,25 +310,28 @@ export async function soak(
     if (n === Math.floor(turns / 10)) {
       kept = await stage.processes()
       held = resources()
-      before = residentKb(kept)
+      before = heldKb(kept)
     }
   }
   assert.deepEqual(await stage.processes(), kept)
   await eventually(() => resources().length <= held.length, `no more than ${held.join(', ')}`, 2000)
-  return { before, after: residentKb(kept) }
+  return { before, after: heldKb(kept) }
 }
 
 function resources(): readonly string[] {
   return process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate')
 }
 
-/** Of this process, then of the others; nothing where the system does not tell. */
-function residentKb(pids: readonly number[]): readonly number[] {
-  globalThis.gc?.()
-  if (process.platform !== 'linux') return []
-  return [process.pid, ...pids].map((pid) =>
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]),
-  )
+/** What this process holds on its heap; then what the others hold, where the system tells. */
+function heldKb(pids: readonly number[]): readonly number[] {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  const own = process.memoryUsage().heapUsed / 1024
+  if (process.platform !== 'linux') return [own]
+  return [
+    own,
+    ...pids.map((pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])),
+  ]
 }
 
 /** Runs a turn and allows all that it asks for. */

@@ -54,6 +54,8 @@ if (once) {
 export interface HostileStage extends AsyncDisposable {
   readonly home: string
   readonly provider: ClaudeProvider
+  /** The session of the last turn that had one. */
+  session(): string | undefined
   /** Runs a prompt to its end; `see` meets each event as it comes. */
   run(
     prompt: string,
@@ -85,9 +87,11 @@ export async function hostile(
     },
     { interruptMs: 150, killMs: 200, ...patience },
   )
+  let session: string | undefined
   return {
     home,
     provider,
+    session: () => session,
     async run(prompt, more = {}, see = () => {}, signal = new AbortController().signal) {
       const turn: Turn = {
         id: randomUUID(),
@@ -102,6 +106,7 @@ export async function hostile(
       const events: TurnEvent[] = []
       for await (const event of provider.run(turn, signal)) {
         events.push(event)
+        if (event.type === 'session.started') session = event.sessionId
         await see(event, turn)
       }
       return events

@@ -226,6 +226,69 @@ test('a message that is put in too late is answered in the same turn, which ends
   assert.equal(events.filter(({ type }) => type === 'turn.ended').length, 1)
 })
 
+test('a turn that Claude began can ask, and can be stopped', async () => {
+  await using on = await hostile(`init(); result('one'); init();
+    out({ type: 'control_request', request_id: 'r', request: { subtype: 'can_use_tool', tool_name: 'Bash', input: { command: 'ls' } } })`)
+  const begun: UnpromptedTurn[] = []
+  on.provider.listen((turn) => begun.push(turn))
+  await on.run('trap')
+  const own = await eventually(() => begun[0])
+  const events: TurnEvent[] = []
+  for await (const event of own.events) {
+    events.push(event)
+    if (event.type !== 'permission.requested') continue
+    assert.equal(on.provider.answer(own.id, event.id, { allow: false }), true)
+    own.stop()
+  }
+  assert.equal(endOf(events).stop, 'cancelled')
+  await works(on)
+})
+
+test('background work that asks between turns is heard, and is over when it is answered', async () => {
+  await using on = await hostile(`init(); result('one');
+    out({ type: 'control_request', request_id: 'r', request: { subtype: 'can_use_tool', tool_name: 'Bash', input: { command: 'ls' } } })`)
+  const begun: UnpromptedTurn[] = []
+  on.provider.listen((turn) => begun.push(turn))
+  await on.run('trap')
+  const own = await eventually(() => begun[0])
+  const events: TurnEvent[] = []
+  for await (const event of own.events) {
+    events.push(event)
+    if (event.type === 'permission.requested') on.provider.answer(own.id, event.id, { allow: true })
+  }
+  assert.equal(endOf(events).stop, 'end_turn')
+  await works(on)
+})
+
+test('a prompt that comes while Claude speaks by itself is answered with its own answer', async () => {
+  const told = (state: string) => `out({ type: 'command_lifecycle', command_uuid: uuid, state: '${state}' })`
+  await using on = await hostile('', {
+    before: `let uuid`,
+    patience: { noticeMs: 10_000, stopMs: 20_000 },
+  })
+  await works(on)
+  // The program tells of its prompts, and begins something of its own before it takes the second one.
+  const script = join(on.home, 'program.mjs')
+  const program = readFileSync(script, 'utf8').replace(
+    "if (message.type === 'user') return",
+    `if (message.type === 'user') uuid = message.uuid
+     if (message.type === 'user' && message.message.content[0].text === 'late') {
+       ${told('queued')}; init(); start('o'); text('by myself'); result('by myself')
+       ${told('started')}; init(); start('p'); text('yours'); return result('yours')
+     }
+     if (message.type === 'user') { ${told('queued')}; ${told('started')} }
+     if (message.type === 'user') return`,
+  )
+  await writeFile(script, program)
+  await on.provider.release({ key: 'a', transport: 'test', chat: 'a' }, '')
+  const begun: UnpromptedTurn[] = []
+  on.provider.listen((turn) => begun.push(turn))
+  await works(on)
+  const events = await on.run('late', { resume: 'session-1' })
+  assert.equal(textOf(events), 'yours')
+  assert.equal(textOf(await Array.fromAsync((await eventually(() => begun[0])).events)), 'by myself')
+})
+
 function notices(events: readonly TurnEvent[]): string {
   return events.flatMap((event) => (event.type === 'notice' ? [event.message] : [])).join('\n')
 }
@@ -238,7 +301,8 @@ function failure(events: readonly TurnEvent[]): string {
 
 /** The next message works, and is answered with its own answer. */
 async function works(on: HostileStage): Promise<void> {
-  const events = await on.run('hello')
+  const session = on.session()
+  const events = await on.run('hello', session === undefined ? {} : { resume: session })
   assert.equal(endOf(events).text, 'fine')
   assert.equal(endOf(events).stop, 'end_turn')
 }
