@@ -101,6 +101,55 @@ describe('Matrix, from end to end', { skip: skip ?? false }, () => {
     await eventually(() => stage.home.journal().length === 2)
   })
 
+  test('what belongs into a room that the bot was put out of ends as not delivered, and says why', async () => {
+    await using stage = await begin()
+    await stage.home.start().ready()
+    const room = await owner.direct(stage.botId)
+    const asked = await owner.say(room, 'wait 500 | say too late')
+    await eventually(() => stage.home.journal().length > 0, 'the turn')
+    await owner.kick(room, stage.botId)
+    await eventually(async () => (await stage.home.status()).outbox.failed === 1, 'the end of trying')
+    assert.equal((await stage.home.status()).outbox.pending, 0)
+    const { stdout } = await stage.home.run('trace', asked)
+    assert.match(stdout, new RegExp(`not delivered: the bot was put out of the room ${room} by ${owner.id}`))
+  })
+
+  test('several files and the words about them are one turn', async () => {
+    await using stage = await begin()
+    await stage.home.start().ready()
+    const room = await owner.direct(stage.botId)
+    await owner.waitForMembership(room, stage.botId, 'join')
+    const url = await owner.upload(new Uint8Array([1]), 'text/plain')
+    for (const name of ['one.txt', 'two.txt']) await owner.say(room, name, { msgtype: 'm.file', url })
+    await owner.say(room, 'attachments?')
+    await eventually(async () => /one\.txt[\s\S]*two\.txt/.test((await said(room, stage.botId)).join('\n')))
+    assert.equal(stage.home.journal().filter(({ event }) => event === 'begun').length, 1)
+  })
+
+  test('a question as a poll is answered by a vote, and gives way to what was chosen', async () => {
+    await using stage = await begin()
+    stage.home.configure({
+      transport: 'matrix',
+      matrix: { ...stage.matrix, choices: 'polls' },
+      provider: 'demo',
+    })
+    await stage.home.start().ready()
+    const room = await owner.direct(stage.botId)
+    await owner.say(room, 'permission ls | say went on')
+    const start = 'org.matrix.msc3381.poll.start'
+    const poll = await owner.waitForEvent(room, 'the poll', ({ type }) => type === start)
+    const response = 'org.matrix.msc3381.poll.response'
+    await owner.send(room, response, {
+      'm.relates_to': { rel_type: 'm.reference', event_id: poll.event_id },
+      [response]: { answers: ['1'] },
+    })
+    await eventually(async () => (await said(room, stage.botId)).includes('went on'), 'the rest of the turn')
+    await stage.home.quiet()
+    assert.ok((await said(room, stage.botId)).some((text) => text.endsWith('→ Allow')))
+    const gone = (await owner.timeline(room)).find(({ event_id: id }) => id === poll.event_id)
+    assert.ok(gone?.unsigned?.redacted_because !== undefined)
+  })
+
   test('both transports run side by side, and one that fails does not stop the other', async () => {
     await using stage = await begin()
     const telegram = await FakeTelegram.start()
