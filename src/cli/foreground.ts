@@ -13,7 +13,7 @@ import { lockPath, openControl, readNote } from './control.ts'
 import { lastLines } from '../lib/last-lines.ts'
 import { runnable } from './load.ts'
 import { LiveConfig } from './live-config.ts'
-import { settingsOf } from './settings.ts'
+import { environmentOf, settingsOf } from './settings.ts'
 import { subAgents } from './sub-agents.ts'
 import { version } from './version.ts'
 
@@ -108,7 +108,7 @@ function planOf(
     log,
     transports,
     providers,
-    env: core.user_timezone === '' ? env : { ...env, TZ: core.user_timezone },
+    env: environmentOf(core, env),
     settings: () => settingsOf(live.core, chosen() ?? provider.definition.name),
     ...(core.transcription.audio_command === undefined
       ? {}

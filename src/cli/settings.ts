@@ -21,3 +21,15 @@ export function settingsOf(core: CoreConfig, provider: string): AgentSettings {
     footer: core.scene.technical_footer,
   }
 }
+
+/** What config.json adds to the environment of the CLIs. */
+export function environmentOf(
+  { user_timezone: zone, gemini_api_key: key }: CoreConfig,
+  env: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return {
+    ...(key === undefined ? {} : { GEMINI_API_KEY: key }),
+    ...env,
+    ...(zone === '' ? {} : { TZ: zone }),
+  }
+}

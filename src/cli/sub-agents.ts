@@ -7,7 +7,7 @@ import { UserError } from '../core/user-error.ts'
 import type { AgentPlan, DuctorOptions } from '../ductor.ts'
 import type { ForegroundOptions } from './foreground.ts'
 import { chooseProvider, runnable } from './load.ts'
-import { settingsOf } from './settings.ts'
+import { environmentOf, settingsOf } from './settings.ts'
 
 /** The sub-agents of agents.json, each with its own home and what it takes over from config.json. */
 export function subAgents(
@@ -44,7 +44,7 @@ async function plan(
     log,
     transports,
     providers: runnable(judged.config, env, provider),
-    env: core.user_timezone === '' ? env : { ...env, TZ: core.user_timezone },
+    env: environmentOf(core, env),
     settings: () => settingsOf(core, provider.definition.name),
     ...(core.transcription.audio_command === undefined
       ? {}

@@ -98,6 +98,18 @@ export const schema = z.object({
     .nullable()
     .default(null)
     .describe('After so many messages a new session begins.'),
+  : z
+    .string('must be a key, in double quotes')
+    .nullish()
+    // What the Python program wrote for none.
+    .transform((key) => (key === null || key === '' || key === 'null' ? undefined : key))
+    .describe('Given to Gemini as GEMINI_API_KEY, where the environment has none.'),
+  gemini_api_key: z
+    .string('must be a key, in double quotes')
+    .nullish()
+    // What the Python program wrote for none.
+    .transform((key) => (key === null || key === '' || key === 'null' ? undefined : key))
+    .describe('Given to Gemini as GEMINI_API_KEY, where the environment has none.'),
   transcription: z
     .object(
       {
@@ -170,7 +182,7 @@ export type CoreConfig = z.infer<typeof schema>
 /** Keys that the product family knows and that this version does not act on yet. */
 export const notYet: ReadonlySet<string> = new Set(
   `claude_account claude_accounts consult_wipe consult_wipe_hour ductor_home managed_topics persona_prompt
-    slack session_age_warning_hours language max_budget_usd max_turns cli_timeout gemini_api_key
+    slack session_age_warning_hours language max_budget_usd max_turns cli_timeout
     allowed_channel_ids interagent_port update_check append_system_prompt_files project_roots docker
     heartbeat memory_flush memory_reflection memory_compaction cleanup webhooks api
     cli_parameters image timeouts tasks cron_delivery_retry cron_preflight notifications
