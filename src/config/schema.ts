@@ -98,12 +98,6 @@ export const schema = z.object({
     .nullable()
     .default(null)
     .describe('After so many messages a new session begins.'),
-  : z
-    .string('must be a key, in double quotes')
-    .nullish()
-    // What the Python program wrote for none.
-    .transform((key) => (key === null || key === '' || key === 'null' ? undefined : key))
-    .describe('Given to Gemini as GEMINI_API_KEY, where the environment has none.'),
   gemini_api_key: z
     .string('must be a key, in double quotes')
     .nullish()
