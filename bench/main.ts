@@ -3,11 +3,12 @@
 const [what, count] = process.argv.slice(2)
 if (what === undefined) await import('./journey.ts')
 else if (what === 'providers') await (await import('./providers.ts')).benchProviders()
+else if (what === 'first-answer') await (await import('./first-answer.ts')).benchFirstAnswer()
 else if (what === 'scale') await (await import('./scale.ts')).benchScale()
 else if (what === 'soak') await (await import('./soak.ts')).benchSoak(Number(count ?? 500))
 else {
   process.stderr.write(
-    `There is no bench “${what}”. There are: none (ductor itself), providers, scale, soak.\n`,
+    `There is no bench “${what}”. There are: none (ductor itself), providers, first-answer, scale, soak.\n`,
   )
   process.exitCode = 2
 }
