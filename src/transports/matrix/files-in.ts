@@ -75,7 +75,9 @@ function bytesOf(
   { maxBytes, openFile }: FilesInDeps,
 ): AsyncIterable<Uint8Array> {
   if (Number(headers.get('content-length') ?? 0) > maxBytes) {
-    void body?.cancel()
+    void body?.cancel().catch(() => {
+      // It broke off by itself.
+    })
     throw new UserError(tooLarge(maxBytes))
   }
   const bytes = unstalled(body === null ? [] : Readable.fromWeb(body))
