@@ -17,12 +17,13 @@ const card = z.object({
 })
 
 /**
- * The pid of another Claude that has this session open; undefined where none has. Claude itself has no lock: two
+ * The pid of a Claude that is not `own` and has this session open; undefined where none has. Claude itself has no lock: two
  * processes in one session each go on with a branch of their own, and a later resume sees one of them.
  */
 export async function whoHasOpen(
   sessionId: string,
   env: Readonly<Record<string, string>>,
+  own?: number,
 ): Promise<number | undefined> {
   const folder = join(claudeFolder(env), 'sessions')
   const names = await readdir(folder).catch(() => [])
@@ -32,10 +33,10 @@ export async function whoHasOpen(
       .slice(-mostLooked)
       .map((name) => readCard(join(folder, name))),
   )
-  const own = cards.filter((each) => each?.sessionId === sessionId)
-  if (own.length === 0) return undefined
+  const found = cards.filter((each) => each?.sessionId === sessionId && each.pid !== own)
+  if (found.length === 0) return undefined
   const starts = new Map((await livingProcesses()).map(({ pid, start }) => [pid, start]))
-  return own.find((each) => each !== undefined && isSame(each, starts.get(each.pid)))?.pid
+  return found.find((each) => each !== undefined && isSame(each, starts.get(each.pid)))?.pid
 }
 
 function isSame({ procStart, startedAt }: z.infer<typeof card>, start: string | undefined): boolean {

@@ -114,8 +114,7 @@ export class ClaudeProcesses {
   async whoElseHas(sessionId: string, own: number | undefined): Promise<number | undefined> {
     // What an earlier run left behind is about to be ended, and is nobody's terminal.
     await this.#ledger.swept
-    const pid = await whoHasOpen(sessionId, this.#deps.env)
-    return pid === own ? undefined : pid
+    return await whoHasOpen(sessionId, this.#deps.env, own)
   }
 
   #spawn(args: readonly string[], cwd: string): Promise<CliProcess> {

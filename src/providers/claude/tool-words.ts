@@ -43,7 +43,11 @@ export async function permissionDetail(
   const { command, plan: told = plan } = input
   if (name === 'Bash' && typeof command === 'string')
     return { detail: `# in ${cwd}\n${command}`, language: 'sh' }
-  if (name === 'ExitPlanMode' && typeof told === 'string') return { detail: told, language: 'markdown' }
+  if (name === 'ExitPlanMode')
+    return {
+      detail: typeof told === 'string' ? told : 'The plan, as Claude told it above.',
+      language: 'markdown',
+    }
   const diff = name in acts ? await diffOf(input) : undefined
   return diff === undefined
     ? { detail: JSON.stringify(input, null, 2), language: 'json' }
