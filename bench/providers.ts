@@ -134,8 +134,10 @@ const clis: readonly Cli[] = [
   },
 ]
 
-export async function benchProviders(): Promise<void> {
+/** `names`: those alone; all where there are none. */
+export async function benchProviders(names: readonly string[]): Promise<void> {
   for (const cli of clis) {
+    if (names.length > 0 && !names.includes(cli.name)) continue
     const reason = await cli.why()
     if (reason === undefined) await measure(cli)
     else print(cli.name, reason)

@@ -24,6 +24,8 @@ import { replies } from './wire.ts'
 
 const sessionsListed = 50
 const strandsKept = 1000
+/** An app server that did not answer is left alone for so long. */
+const silentMs = 60_000
 const shelfKey = 'app-server'
 
 export interface Settings {
@@ -241,7 +243,7 @@ export class CodexProvider implements Provider {
     const opened: Opened =
       waiting?.usable === true ? { how: 'ready', host: waiting } : await this.#start(waiting)
     this.#used = opened.how === 'ready' ? opened.host : undefined
-    if (opened.how === 'silent') this.#silentUntil = Date.now() + this.#settings.idleMs
+    if (opened.how === 'silent') this.#silentUntil = Date.now() + silentMs
     return opened
   }
 
