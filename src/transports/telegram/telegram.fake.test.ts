@@ -2,9 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Wire } from './telegram-client.fake.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
-import { FakeTelegram } from './telegram.fake.ts'
-import type { WireUpdate } from './telegram-updates.fake.ts'
-import type { WireMessage } from './telegram-world.fake.ts'
 
 describe('the fake network: HTTP', () => {
   test('takes parameters as JSON, as a form, as parts and in the address, whatever the case of the method', async () => {
