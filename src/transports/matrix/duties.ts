@@ -20,6 +20,8 @@ export interface DutyDeps {
   readonly policy: () => Policy
   /** Is the bot still invited there? */
   readonly isInvited: (room: string) => boolean
+  /** The room that says that it goes on in this one. */
+  readonly closedFor: (room: string) => string | undefined
 }
 
 /** Does one chore. Doing it again does no harm. Throws what the client throws. */
@@ -41,7 +43,7 @@ export async function perform(chore: Chore, deps: DutyDeps, signal: AbortSignal)
 /** Joins where room and inviter are allowed; declines, without ever going in, where they are not. */
 async function answerInvitation(
   { room, by }: Extract<Chore, { kind: 'answer-invitation' }>,
-  { client, log, allowedRooms, policy, isInvited }: DutyDeps,
+  { client, log, allowedRooms, policy, isInvited, closedFor }: DutyDeps,
   signal: AbortSignal,
 ): Promise<void> {
   if (!isInvited(room)) return
@@ -49,7 +51,8 @@ async function answerInvitation(
   const verdict = authorise(policy(), {
     act: 'invite',
     sender: by,
-    chat: room,
+    // Whether it really goes on with that one can be seen only inside; until then, nothing said there counts.
+    chat: closedFor(room) ?? room,
     group: true,
     addressed: false,
   })

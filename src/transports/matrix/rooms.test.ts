@@ -247,6 +247,25 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     assert.deepEqual(last?.place, { ...before.place, chat: successor })
   })
 
+  test('a private room that is upgraded goes on when the bot is invited to the new one', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const room = await owner.createRoom({ room_version: '10' })
+    const listed = { allowed_users: [owner.id], allowed_rooms: [room] }
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), listed)
+    await bot.start()
+    await owner.invite(room, bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'before')
+    await bot.messages(1)
+    const successor = await owner.upgrade(room, '11')
+    await owner.invite(successor, bot.id)
+    await owner.waitForMembership(successor, bot.id, 'join')
+    await owner.say(successor, 'after')
+    const [old, young] = await bot.messages(2)
+    assert.equal(young?.place.key, old?.place.key)
+    assert.deepEqual(bot.transport.policy.rooms, new Set([room, successor]))
+  })
+
   test('a room does not go on in one that only says so, nor where a stranger leads', async (t) => {
     const owner = await arrive(synapse, 'owner')
     const stranger = await arrive(synapse, 'stranger')

@@ -104,6 +104,11 @@ export class Rooms {
     return this.facts(predecessor).tombstone?.to === room ? predecessor : undefined
   }
 
+  /** The room that says that it goes on in this one, whether this one says so, too, or not. */
+  closedFor(room: string): string | undefined {
+    return [...this.#facts].find(([, { tombstone }]) => tombstone?.to === room)?.[0]
+  }
+
   /** Does the room go on with one that the bot is in, or was in until it ended? */
   isSuccessor(room: string): boolean {
     const before = this.#predecessorOf(room)
@@ -146,7 +151,8 @@ export class Rooms {
   /** The room where the bot is alone with this person; the newest one. */
   directWith(user: string): string | undefined {
     const found = [...this.#facts].filter(
-      ([room, { membership: own, companion }]) => own === 'join' && companion === user && !this.isGroup(room),
+      ([, { membership: own, companion, joined = 0, invited = 0 }]) =>
+        own === 'join' && companion === user && joined + invited === 2,
     )
     return found.toSorted(([, a], [, b]) => (b.joinedSince ?? 0) - (a.joinedSince ?? 0))[0]?.[0]
   }

@@ -184,6 +184,7 @@ export class MatrixTransport implements Transport {
       allowedRooms: this.#allowedRooms,
       policy: () => this.policy,
       isInvited: (room: string) => this.#listener.rooms.facts(room).membership === 'invite',
+      closedFor: (room: string) => this.#listener.rooms.closedFor(room),
     }
     await this.#chores.run((chore, until) => perform(chore, deps, until), signal)
   }
