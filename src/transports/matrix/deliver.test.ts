@@ -91,19 +91,37 @@ describe('what the bot says', missing === undefined ? {} : { skip: missing }, as
     assert.deepEqual(relations.get(among), { 'm.in_reply_to': { event_id: asked } })
   })
 
-  test('the largest message that is ever made goes, also as an edit', async (t) => {
+  test('the largest message that is ever made goes, also as an edit, and encrypted', async (t) => {
     const { bot, owner, room } = await meet(t, synapse)
     const long = Array.from({ length: 4_000 }, (_, index) => `<${index}>`).join(' ')
     const contents = bot.transport.render({
       state: 'ended',
-      parts: [{ kind: 'text', text: `\`\`\`\n${long}\n\`\`\`\n\n**x** ${long}` }],
+      parts: [
+        { kind: 'text', text: `\`\`\`\n${long}\n\`\`\`\n\n**x** ${long}` },
+        { kind: 'notice', text: 'x'.repeat(31_900) },
+      ],
       choices: [],
     })
-    for (const [index, content] of contents.entries()) {
-      const ref = await bot.post(room, `p${index}`, content)
-      await bot.deliver({ type: 'edit', place: placeOf(room), content, key: `e${index}`, ref })
+    const sizes = contents.map((content) => Buffer.byteLength(JSON.stringify(content)))
+    assert.ok(Math.max(...sizes) > 31_900, 'it is as large as they come')
+    for (const encrypted of [false, true]) {
+      if (encrypted) {
+        const algorithm = { algorithm: 'm.megolm.v1.aes-sha2' }
+        await owner.setState(room, 'm.room.encryption', algorithm)
+        await eventually(() => bot.store.recall(`room:${room}`)?.includes('"encrypted":true'), 'the change')
+      }
+      for (const [index, content] of contents.entries()) {
+        const key = `${encrypted} ${index}`
+        const ref = await bot.post(room, `p${key}`, content)
+        await bot.deliver({ type: 'edit', place: placeOf(room), content, key: `e${key}`, ref })
+      }
     }
-    assert.equal((await owner.messagesOf(room, bot.id)).length, contents.length * 2)
+    const types = (await owner.timeline(room)).flatMap(({ sender, type }) =>
+      sender === bot.id ? [type] : [],
+    )
+    const count = (wanted: string) => types.filter((type) => type === wanted).length
+    assert.equal(count('m.room.message'), contents.length * 2)
+    assert.equal(count('m.room.encrypted'), contents.length * 2)
   })
 
   test('what the homeserver will never take is rejected', async (t) => {
