@@ -111,6 +111,17 @@ describe('a draft on Telegram', () => {
     assert.equal(stage.transport.progressPaceMs(privately), 700)
   })
 
+  test('is that of one turn: two in one chat do not take turns on the screen', async () => {
+    let now = Date.now()
+    await using stage = await open({ now: () => now })
+    await show(stage, 'one', 'turn/1')
+    await show(stage, 'two', 'turn/2')
+    assert.equal(stage.network.draft(owner)?.text, 'one')
+    now += 20_001
+    await show(stage, 'two, still', 'turn/2')
+    assert.equal(stage.network.draft(owner)?.text, 'two, still')
+  })
+
   test('that hangs does not keep the answer waiting', async () => {
     await using stage = await open()
     stage.network.breaks('sendMessageDraft', { how: 'hangs' })

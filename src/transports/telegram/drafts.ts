@@ -17,12 +17,16 @@ export interface DraftsDeps {
 interface Draft {
   readonly key: string
   readonly content: TextContent
+  /** When it became what it is. */
+  readonly madeAt: number
   /** When it was shown last; 0 once a message has ended it. */
   shownAt: number
 }
 
 /** A draft that is not shown again goes after 30 s. */
 const renewAfterMs = 15_000
+/** Of two turns in one place, the second is shown when the first has been silent for so long. */
+const yieldAfterMs = 20_000
 /** Whatever becomes of it, the answer must not wait for it. */
 const patienceMs = 3000
 
@@ -81,7 +85,10 @@ export class Drafts {
   async #show(place: Place, wire: Content, key: string): Promise<void> {
     const content = deliverable(wire)
     if ('kind' in content) return
-    const draft: Draft = { key, content, shownAt: 0 }
+    const now = this.#deps.now()
+    const other = this.#drafts.get(place.key)
+    if (other !== undefined && other.key !== key && now - other.madeAt < yieldAfterMs) return
+    const draft: Draft = { key, content, madeAt: now, shownAt: 0 }
     this.#drafts.set(place.key, draft)
     await this.#send(place, draft)
   }

@@ -25,8 +25,8 @@ export interface PollerDeps extends Pick<TransportDeps, 'log' | 'report' | 'hear
   readonly leaving: Leaving
   readonly tempo: Tempo
   readonly now: () => number
-  /** What has just been stored. */
-  readonly taken: (inbound: Inbound) => void
+  /** What is about to be stored: it may be acted upon before the storing is known here. */
+  readonly coming: (inbound: Inbound) => void
   /** What was learnt of a chat. */
   readonly learnt: (fact: Fact) => void
 }
@@ -122,7 +122,7 @@ export class Poller {
     at: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { log, chats, leaving, taken } = this.#deps
+    const { log, chats, leaving, coming } = this.#deps
     const facts: Record<string, string> = {}
     const meanings = batch.map((update) => {
       const meaning = hear(update, { me, now: at, originalOf: (chat) => chats.originalOf(chat) })
@@ -131,9 +131,9 @@ export class Poller {
       return meaning
     })
     const inbounds = meanings.flatMap((meaning) => (meaning.kind === 'inbound' ? [meaning.inbound] : []))
+    for (const inbound of inbounds) coming(inbound)
     await intake.take(inbounds, { ...facts, [offsetKey]: String(last + 1), [offsetAtKey]: String(at) })
     log.debug({ updates: batch.length }, 'updates taken')
-    for (const inbound of inbounds) taken(inbound)
     for (const meaning of meanings) {
       if (meaning.kind === 'added') await leaving.added(meaning.chat, meaning.by, signal)
       else if (meaning.kind === 'ignored') this.#ignore(meaning)

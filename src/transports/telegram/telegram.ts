@@ -89,7 +89,7 @@ export class Telegram implements Transport {
       pollApi: new BotApi(patient),
       freshApi: new BotApi({ ...patient, fresh: true }),
       leaving: new Leaving({ ...shared, policy: this.policy, moved: (from, to) => this.#moved(from, to) }),
-      taken: (inbound) => this.#taken(inbound),
+      coming: (inbound) => this.#coming(inbound),
     })
   }
 
@@ -166,7 +166,7 @@ export class Telegram implements Transport {
     await this.#presses.answer(queryOf(press.id), text)
   }
 
-  #taken(inbound: Inbound): void {
+  #coming(inbound: Inbound): void {
     if (inbound.kind === 'press') this.#presses.heard(queryOf(inbound.id))
     else if (inbound.id.endsWith(':stop')) this.#drafts.stop(inbound.place)
   }
