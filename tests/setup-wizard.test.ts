@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { OAuthFront } from '../src/transports/matrix/oauth.fake.ts'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
 import { MatrixPerson } from './support/matrix-person.ts'
@@ -166,10 +167,10 @@ describe('with a real homeserver', { skip: skip ?? false }, () => {
   })
   after(() => synapse?.stop())
 
-  async function bot(): Promise<string> {
+  async function bot(password = 'the-password'): Promise<string> {
     count += 1
     const name = `bot${count}`
-    await synapse.register(name, 'the-password')
+    await synapse.register(name, password)
     return `@${name}:${synapse.serverName}`
   }
 
@@ -270,6 +271,38 @@ describe('with a real homeserver', { skip: skip ?? false }, () => {
       assert.equal(await stage.terminal.ended, 1, question)
       assert.deepEqual(readdirSync(stage.home.folder), [], question)
       assert.deepEqual(await synapse.devices(id), [], question)
+    }
+  })
+
+  test('a homeserver that wants a browser: the address and code are shown, and what was allowed is kept', async () => {
+    const id = await bot('correct horse')
+    const front = await OAuthFront.before(synapse)
+    await using stage = sitDown([])
+    const { terminal } = stage
+    try {
+      await agrees(terminal)
+      await terminal.answers('Where will you write', keys.down, keys.enter)
+      await terminal.answers('homeserver of the bot', front.url, keys.enter)
+      await terminal.answers('The account of the bot', id, keys.enter)
+      await terminal.answers('How shall it log in?', keys.enter)
+      await terminal.answers('Is a browser at hand', keys.enter)
+      await terminal.sees(/allow ductor \(code \w+\)/)
+      front.allow(/allow ductor \(code (\w+)\)/.exec(terminal.text)?.[1] ?? '', id)
+      await terminal.answers('Who may talk to the bot?', you.id, keys.enter)
+      await staysThere(terminal)
+      assert.deepEqual(stage.written().matrix, {
+        homeserver: front.url,
+        user_id: id,
+        allowed_rooms: [],
+        allowed_users: [you.id],
+      })
+      const kept = JSON.parse(
+        readFileSync(join(stage.home.folder, 'matrix_store', 'credentials.json'), 'utf8'),
+      )
+      assert.deepEqual(await synapse.devices(id), [kept.device_id])
+      assert.equal(typeof kept.oauth.refresh_token, 'string')
+    } finally {
+      await front.stop()
     }
   })
 

@@ -81,7 +81,7 @@ export class Replay implements Interview {
 
   tell(text: string): void {
     // What stands before a question that is answered already was read before.
-    if (this.#at === this.#entries.length) this.#asker.tell(text)
+    if (this.#at >= this.#entries.length) this.#asker.tell(text)
   }
 
   async #words(question: TextQuestion<unknown>): Promise<string> {
