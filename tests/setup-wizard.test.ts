@@ -154,6 +154,51 @@ test('a wrong answer is named and asked again, Escape goes back, and what was an
   }
 })
 
+test('a group is found when its owner writes there, and what waits for the bot still waits', async () => {
+  const telegram = await FakeTelegram.start()
+  await using stage = sitDown([], { DUCTOR_TELEGRAM_API_ROOT: telegram.apiRoot })
+  const { terminal } = stage
+  try {
+    const group = telegram.group(-1001234567890)
+    telegram.person(owner).writes('before anything was set up')
+    await agrees(terminal)
+    await terminal.answers('Where will you write', keys.enter)
+    await terminal.answers('The token of your bot', telegram.token, keys.enter)
+    await terminal.answers('Your own id', String(owner), keys.enter)
+    await terminal.answers('work in groups', keys.left, keys.enter)
+    await terminal.sees('The id of the group')
+    telegram.person(666).writes('come to me', { in: group })
+    telegram.person(owner).writes('hello', { in: group })
+    await staysThere(terminal)
+    assert.deepEqual(stage.written().allowed_group_ids, [group.id])
+    assert.equal(
+      telegram.calls('getUpdates').some(({ parameters }) => parameters['offset'] !== undefined),
+      false,
+    )
+  } finally {
+    await telegram.stop()
+  }
+})
+
+test('what is set up already stays as it is, with every other setting, and the file of before is kept', async () => {
+  await using home = new Home(
+    {
+      telegram_token: '123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1',
+      allowed_user_ids: [owner],
+      history_days: 7,
+    },
+    { PATH: '' },
+  )
+  const path = join(home.folder, 'config', 'config.json')
+  const before = JSON.parse(readFileSync(path, 'utf8'))
+  const args = ['onboarding', '--non-interactive', '--accept-risk', '--timezone=Asia/Tokyo']
+  const { code, stderr } = await home.run(...args)
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { ...before, user_timezone: 'Asia/Tokyo' })
+  assert.deepEqual(JSON.parse(readFileSync(`${path}.before`, 'utf8')), before)
+  assert.equal(statSync(`${path}.before`).mode & 0o777, 0o600)
+})
+
 const skip = await whyNoSynapse()
 
 describe('with a real homeserver', { skip: skip ?? false }, () => {

@@ -16,7 +16,7 @@ import { adapters } from './load.ts'
 import type { Call } from './main.ts'
 import { chooseAgent } from './onboarding/agents.ts'
 import { Answers, answersFrom, type GivenAnswers } from './onboarding/answers.ts'
-import { Left, type Asker } from './onboarding/asker.ts'
+import { Back, Left, type Asker } from './onboarding/asker.ts'
 import { settable, type Settable } from './onboarding/options.ts'
 import { Replay } from './onboarding/replay.ts'
 import { Terminal } from './onboarding/terminal.ts'
@@ -264,7 +264,7 @@ async function leavingMeansNo(ask: () => Promise<boolean>): Promise<boolean> {
   try {
     return await ask()
   } catch (error) {
-    if (error instanceof Error && (error.name === 'Left' || error.name === 'Back')) return false
+    if (error instanceof Left || error instanceof Back) return false
     throw error
   }
 }
