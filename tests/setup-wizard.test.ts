@@ -190,13 +190,13 @@ test('what is set up already stays as it is, with every other setting, and the f
     { PATH: '' },
   )
   const path = join(home.folder, 'config', 'config.json')
-  const before = JSON.parse(readFileSync(path, 'utf8'))
+  const old = JSON.parse(readFileSync(path, 'utf8'))
   const args = ['onboarding', '--non-interactive', '--accept-risk', '--timezone=Asia/Tokyo']
   const { code, stderr } = await home.run(...args)
   assert.equal(code, 0, stderr)
-  assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { ...before, user_timezone: 'Asia/Tokyo' })
-  assert.deepEqual(JSON.parse(readFileSync(`${path}.before`, 'utf8')), before)
-  assert.equal(statSync(`${path}.before`).mode & 0o777, 0o600)
+  assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { ...old, user_timezone: 'Asia/Tokyo' })
+  assert.deepEqual(JSON.parse(readFileSync(`${path}.old`, 'utf8')), old)
+  assert.equal(statSync(`${path}.old`).mode & 0o777, 0o600)
 })
 
 const skip = await whyNoSynapse()
