@@ -195,8 +195,8 @@ test('what is set up already stays as it is, with every other setting, and the f
   const { code, stderr } = await home.run(...args)
   assert.equal(code, 0, stderr)
   assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { ...old, user_timezone: 'Asia/Tokyo' })
-  assert.deepEqual(JSON.parse(readFileSync(`${path}.old`, 'utf8')), old)
-  assert.equal(statSync(`${path}.old`).mode & 0o777, 0o600)
+  assert.deepEqual(JSON.parse(readFileSync(`${path}.before`, 'utf8')), old)
+  assert.equal(statSync(`${path}.before`).mode & 0o777, 0o600)
 })
 
 const skip = await whyNoSynapse()
