@@ -4,9 +4,9 @@ import { captionOf } from './files-out.ts'
 import { editText } from './text-out.ts'
 
 /** Numbers that are tried beyond the newest message that is known. */
-const beyond = 12
-/** Numbers that are tried at all: all private chats share a counter, so a busy bot has gaps in each of them. */
-const most = 60
+const beyond = 25
+/** Numbers that are tried at all: all private chats share a counter, which may be far ahead after a while away. */
+const most = 200
 
 export interface Range {
   /** The highest number that was known before the post. */
