@@ -107,6 +107,7 @@ test('what will be done is said first; nothing is done without leave, and nothin
     assert.match(asked.stdout, /– not known here, or not yet: heartbeat, streaming\n/)
     assert.match(asked.stdout, /– the session of broken makes no sense\n/)
     assert.match(asked.stdout, /– the session of sl:C1 \(claude\): its chat is not known/)
+    assert.match(asked.stdout, /– the sub-agents of agents\.json begin with empty homes/)
     assert.match(asked.stderr, /--yes/)
     assert.deepEqual(readdirSync(home.folder), [])
 

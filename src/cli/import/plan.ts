@@ -55,9 +55,14 @@ export async function planImport(from: string, home: string): Promise<ImportPlan
       ...(isOwn ? carelessIn(taken.notes) : taken.notes),
       ...problemsIn(judged),
       ...lost(old.sessions, sessions),
+      ...(files.includes('agents.json') ? [subAgents] : []),
     ],
   }
 }
+
+/** Their homes lie below the main one, and each is a home of its own. */
+const subAgents =
+  'the sub-agents of agents.json begin with empty homes: their own sessions and files stay in the old one (agents/NAME)'
 
 async function inheritances(file: File, from: string): Promise<ImportPlan['heirlooms']> {
   const all = await Promise.all(
