@@ -54,6 +54,7 @@ export class Encryption {
   #secrets: { readonly name: string; readonly value: string }[] = []
   #client: MatrixClient
   #closed = false
+  #hasIdentity = false
   #wanted: string | undefined
 
   private constructor(deps: EncryptionDeps, library: CryptoLibrary, olm: OlmMachine, witness: Witness) {
@@ -151,10 +152,7 @@ export class Encryption {
   }
 
   renewIdentity(signal: AbortSignal): Promise<void> {
-    return this.#during(async () => {
-      this.#wanted = await this.#ensureIdentity(signal)
-      if (this.#wanted !== undefined) this.#deps.log.warn({ wanted: this.#wanted }, 'the bot is not verified')
-    })
+    return this.#during(() => this.#renewIdentity(signal))
   }
 
   /**
@@ -234,6 +232,7 @@ export class Encryption {
       if (come.length > 0)
         await this.olm.updateTrackedUsers(come.map((user) => new this.library.UserId(user)))
       await this.#takeSecrets(signal)
+      if (!this.#hasIdentity && (await this.#hasSecrets())) await this.#renewIdentity(signal)
       await this.requests.pump(signal)
       this.#backUp(signal)
     })
@@ -262,6 +261,18 @@ export class Encryption {
     await this.#backup.resume()
     await this.#witness.tellServer(seen, signal)
     await this.renewIdentity(signal)
+  }
+
+  async #renewIdentity(signal: AbortSignal): Promise<void> {
+    this.#wanted = await this.#ensureIdentity(signal)
+    this.#hasIdentity = await this.#hasSecrets()
+    if (this.#wanted !== undefined) this.#deps.log.warn({ wanted: this.#wanted }, 'the bot is not verified')
+  }
+
+  /** Does this device have what it takes to sign others of the account? */
+  async #hasSecrets(): Promise<boolean> {
+    const { hasMaster, hasSelfSigning } = await this.olm.crossSigningStatus()
+    return hasMaster && hasSelfSigning
   }
 
   /** Without an identity the bot still reads and writes, if not with everybody: only a passing failure is one. */

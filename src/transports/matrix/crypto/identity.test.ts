@@ -149,6 +149,37 @@ describe('the identity of the bot', missing === undefined ? {} : { skip: missing
     assert.deepEqual(bot.store.taken, [], 'none of it is a prompt')
   })
 
+  test('the other session of the account can vouch for the bot', async (t) => {
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+    const encoded = writeRecoveryKey(new Uint8Array(32).fill(9))
+    using app = await EncryptedPerson.logIn(synapse, bot.id, 'correct horse', encoded)
+    await app.crypto.bootstrapCrossSigning({
+      authUploadDeviceSigningKeys: async (ask) => {
+        await ask(null)
+      },
+    })
+    await app.crypto.bootstrapSecretStorage({
+      setupNewKeyBackup: true,
+      createSecretStorageKey: async () => ({
+        privateKey: new Uint8Array(32).fill(9),
+        encodedPrivateKey: encoded,
+      }),
+    })
+    await bot.start()
+    assert.match(bot.reports.at(-1)?.detail ?? '', /verify this session from the other one/)
+    const device = await deviceOf(bot)
+    await eventually(
+      async () => (await app.crypto.getUserDeviceInfo([bot.id])).get(bot.id)?.has(device),
+      "the bot's device",
+    )
+    const request = await app.crypto.requestDeviceVerification(bot.id, device)
+    await eventually(() => request.phase === VerificationPhase.Ready, 'the readiness of the bot')
+    await compare(request, true)
+    await eventually(() => bot.reports.at(-1)?.detail === undefined, 'nothing to be done any more')
+    await bot.start()
+    assert.equal(bot.reports.at(-1)?.detail, undefined)
+  })
+
   test('a stranger cannot verify the bot', async (t) => {
     using stranger = await EncryptedPerson.arrive(synapse, freshName('stranger'))
     using person = await EncryptedPerson.arrive(synapse, freshName('person'))

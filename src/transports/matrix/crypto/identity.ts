@@ -72,7 +72,7 @@ async function create({ olm, requests, client, user, password, log }: IdentityDe
 
 /** The identity was made by another device of this account: its secrets are in the storage, or with that device. */
 async function takeOver(deps: IdentityDeps, signal: AbortSignal): Promise<string | undefined> {
-  const { olm, data, recovery, log } = deps
+  const { library, olm, data, recovery, user, device, log } = deps
   for (const key of await recovery.all()) {
     const storage = await SecretStorage.open(data, key, signal)
     if (storage === undefined) continue
@@ -88,6 +88,9 @@ async function takeOver(deps: IdentityDeps, signal: AbortSignal): Promise<string
     log.info({}, 'took over the identity of the bot with its recovery key')
     return undefined
   }
+  // Another session of the account may vouch for this one: that is enough to talk.
+  const own = await olm.getDevice(new library.UserId(user), new library.DeviceId(device))
+  if (own?.isCrossSignedByOwner() === true) return undefined
   return recovery.given ? wrongKey : keyWanted
 }
 
