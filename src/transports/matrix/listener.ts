@@ -113,7 +113,7 @@ export class Listener {
     const answer = await this.#ask(session, since, intake, waitMs, signal)
     this.#pulse.feel(answer)
     // The homeserver forgets the keys in it when it is asked for the next one.
-    await crypto.receive(answer)
+    await crypto.receive(answer, signal)
     const rooms = this.#rooms.draft()
     this.#draft = undefined
     const reading = crypto.reading(rooms, self.userId)

@@ -12,6 +12,7 @@ export class MishapProxy {
   })
   readonly #target: string
   #next: Mishap | undefined
+  #where = ''
   /** What becomes of `/sync`: it brings nothing, or never ends. */
   deaf: 'empty' | 'stuck' | undefined
   /** How often the homeserver said that it was too much. */
@@ -36,8 +37,10 @@ export class MishapProxy {
     return `http://127.0.0.1:${address.port}`
   }
 
-  failNext(how: Mishap): void {
+  /** `where`: a part of the call's path. */
+  failNext(how: Mishap, where = '/send/m.room.message/'): void {
     this.#next = how
+    this.#where = where
   }
 
   async stop(): Promise<void> {
@@ -86,7 +89,7 @@ export class MishapProxy {
   }
 
   #mishapFor({ method, url = '' }: IncomingMessage): Mishap | undefined {
-    if (method !== 'PUT' || !url.includes('/send/m.room.message/')) return undefined
+    if (method === 'GET' || !url.includes(this.#where)) return undefined
     const mishap = this.#next
     this.#next = undefined
     return mishap

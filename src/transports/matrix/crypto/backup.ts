@@ -61,19 +61,18 @@ export class Backup {
     }
   }
 
-  /** Makes a backup with a new key, signed by this device. Resolves with the key. */
-  async create(signal: AbortSignal): Promise<string> {
+  /** Makes a backup with a new key, signed by this device. `keep` puts the key in safety, before anything needs it. */
+  async create(keep: (secret: string) => Promise<void>, signal: AbortSignal): Promise<void> {
     const key = this.#library.BackupDecryptionKey.createRandomKey()
+    await keep(key.toBase64())
     const { publicKeyBase64: publicKey } = key.megolmV1PublicKey
     const signatures = await this.#olm.sign(JSON.stringify({ public_key: publicKey }))
     const signed = { public_key: publicKey, signatures: roomKey.parse(JSON.parse(signatures.asJSON())) }
     const body = { algorithm, auth_data: signed }
     const call = { method: 'POST', path: path`/room_keys/version`, body } as const
     const { version } = await this.#client().call(call, wire.newBackup, signal)
-    const secret = key.toBase64()
     await this.#olm.saveBackupDecryptionKey(key, version)
     await this.#olm.enableBackupV1(publicKey, version)
-    return secret
   }
 
   /** Uses the backup that is there, with its key. False: the key is not the key of this backup. */

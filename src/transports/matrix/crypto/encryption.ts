@@ -159,8 +159,15 @@ export class Encryption {
    * Takes in what a sync brought for this device. The keys in it are on the disk when it resolves: only then may the
    * next sync tell the homeserver to forget them. Resolves with what was said from device to device.
    */
-  receive(answer: SyncAnswer): Promise<readonly wire.ToDeviceEvent[]> {
+  receive(answer: SyncAnswer, signal: AbortSignal): Promise<readonly wire.ToDeviceEvent[]> {
     return this.#during(async () => {
+      // The library does not listen to devices that it does not know.
+      for (const event of answer.to_device.events) {
+        const { type, sender } = wire.toDeviceEvent.safeParse(event).data ?? {}
+        if (type === 'm.key.verification.request' && sender !== undefined) {
+          await this.#opening.learnDevices(sender, signal)
+        }
+      }
       const { DecryptionSettings, DeviceLists, ProcessedToDeviceEventType, TrustRequirement, UserId } =
         this.library
       const users = (ids: readonly string[]) => ids.map((id) => new UserId(id))

@@ -13,6 +13,7 @@ import { EncryptedPerson } from '../../../../tests/support/encrypted-person.ts'
 import { eventually } from '../../../../tests/support/eventually.ts'
 import { startSynapse, whyNoSynapse } from '../../../../tests/support/synapse.ts'
 import { freshName, TestBot } from '../bot.fake.ts'
+import { MishapProxy } from '../proxy.fake.ts'
 import { writeRecoveryKey } from './recovery-key.ts'
 
 const missing = await whyNoSynapse()
@@ -62,6 +63,30 @@ describe('the identity of the bot', missing === undefined ? {} : { skip: missing
     await app.crypto.loadSessionBackupPrivateKeyFromSecretStorage()
     assert.notEqual(await app.crypto.getActiveSessionBackupVersion(), undefined)
   })
+
+  for (const mishap of ['refused-connection', 'lost-answer'] as const) {
+    for (const where of ['/keys/device_signing/upload', '/keys/signatures/upload', '/room_keys/version']) {
+      test(`the making of the identity goes on after a ${mishap} at ${where}`, async (t) => {
+        const proxy = await MishapProxy.before(synapse.url)
+        t.after(() => proxy.stop())
+        const bot = await TestBot.arrive(t, synapse, freshName('bot'), { homeserver: proxy.url })
+        proxy.failNext(mishap, where)
+        await bot.start()
+        assert.equal(bot.reports.at(-1)?.detail, undefined)
+        assert.ok(
+          bot.reports.some(({ state }) => state === 'failed'),
+          'it met the mishap',
+        )
+        await bot.start()
+        using app = await EncryptedPerson.logIn(synapse, bot.id, 'correct horse', await recoveryKeyOf(bot))
+        await app.crypto.userHasCrossSigningKeys(bot.id, true)
+        await app.crypto.bootstrapCrossSigning({})
+        const status = await app.crypto.getDeviceVerificationStatus(bot.id, await deviceOf(bot))
+        assert.equal(status?.signedByOwner, true)
+        await app.crypto.loadSessionBackupPrivateKeyFromSecretStorage()
+      })
+    }
+  }
 
   test('an identity that another app has made is taken over with its recovery key, and never reset', async (t) => {
     const bot = await TestBot.arrive(t, synapse, freshName('bot'))

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { OlmMachine, OwnUserIdentity } from '@matrix-org/matrix-sdk-crypto-wasm'
+import type { OlmMachine } from '@matrix-org/matrix-sdk-crypto-wasm'
 import type { Log } from '../../../core/define.ts'
 import { path, type MatrixClient } from '../client.ts'
 import { done } from '../wire.ts'
@@ -10,6 +10,7 @@ import { proven } from './proof.ts'
 import type { RecoveryKeys } from './recovery-file.ts'
 import type { Requests } from './requests.ts'
 import { SecretStorage } from './secret-storage.ts'
+import { deviceKeys } from './wire.ts'
 
 export interface IdentityDeps {
   readonly library: CryptoLibrary
@@ -39,28 +40,28 @@ const secrets = {
  */
 export async function ensureIdentity(deps: IdentityDeps, signal: AbortSignal): Promise<string | undefined> {
   await deps.requests.pump(signal)
-  const ours = await ownIdentity(deps, signal)
+  const exists = await isPublished(deps, signal)
   const { hasMaster, hasSelfSigning } = await deps.olm.crossSigningStatus()
-  if (!hasMaster || !hasSelfSigning) {
-    if (ours !== undefined) return takeOver(deps, signal)
-    await create(deps, signal)
-  }
+  if (exists && !(hasMaster && hasSelfSigning)) return takeOver(deps, signal)
+  // Also one that was made before, when the homeserver did not take it.
+  if (!exists) await publish(deps, signal)
   await signDevice(deps, signal)
   return secure(deps, signal)
 }
 
-/** As the homeserver has it now. */
-async function ownIdentity(
-  { library, olm, requests, user }: IdentityDeps,
+/** Does the homeserver have an identity of the account? The machine knows it, too, when this resolves. */
+async function isPublished(
+  { library, olm, requests, client, user }: IdentityDeps,
   signal: AbortSignal,
-): Promise<OwnUserIdentity | undefined> {
+): Promise<boolean> {
   await olm.updateTrackedUsers([new library.UserId(user)])
   await requests.send(olm.queryKeysForUsers([new library.UserId(user)]), signal)
-  const found = await olm.getIdentity(new library.UserId(user))
-  return found instanceof library.OwnUserIdentity ? found : undefined
+  const body = { device_keys: { [user]: [] } }
+  const call = { method: 'POST', path: path`/keys/query`, body } as const
+  return (await client().call(call, deviceKeys, signal)).master_keys[user] !== undefined
 }
 
-async function create({ olm, requests, client, user, password, log }: IdentityDeps, signal: AbortSignal) {
+async function publish({ olm, requests, client, user, password, log }: IdentityDeps, signal: AbortSignal) {
   const wanted = await olm.bootstrapCrossSigning(false)
   const keys: unknown = JSON.parse(wanted.uploadSigningKeysRequest.body)
   const call = { method: 'POST', path: path`/keys/device_signing/upload` } as const
@@ -124,7 +125,8 @@ async function secure(deps: IdentityDeps, signal: AbortSignal): Promise<string |
   for (const key of await recovery.all()) {
     const storage = await SecretStorage.open(data, key, signal)
     if (storage === undefined) continue
-    if (found === undefined) await storage.put(secrets.backup, await backup.create(signal), signal)
+    if (found === undefined)
+      await backup.create((secret) => storage.put(secrets.backup, secret, signal), signal)
     else await adoptBackup(deps, storage, signal)
     return undefined
   }
@@ -150,7 +152,7 @@ async function adoptBackup({ backup, log }: IdentityDeps, storage: SecretStorage
   const secret = await storage.get(secrets.backup, signal)
   if (secret !== undefined && (await backup.adopt(secret, signal))) return
   if ((await backup.onServer(signal)) === undefined) {
-    await storage.put(secrets.backup, await backup.create(signal), signal)
+    await backup.create((fresh) => storage.put(secrets.backup, fresh, signal), signal)
     return
   }
   log.warn({}, 'the backup of the room keys was made with another key: older messages stay unreadable')

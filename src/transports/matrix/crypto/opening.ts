@@ -45,7 +45,7 @@ export class Opening {
   /** Throws what the client throws only where the log-in has ended. */
   async open(room: string, event: RoomEvent, signal: AbortSignal): Promise<Opened> {
     let opened = await this.#openNow(room, event)
-    if (uncertain(opened) && (await this.#learnDevices(event.sender, signal))) {
+    if (uncertain(opened) && (await this.learnDevices(event.sender, signal))) {
       opened = await this.#openNow(room, event)
     }
     const session = event.content['session_id']
@@ -112,8 +112,8 @@ export class Opening {
     }
   }
 
-  /** The keys of a message's sender may not be known yet. True: they were asked for just now. */
-  async #learnDevices(user: string, signal: AbortSignal): Promise<boolean> {
+  /** The devices of a sender may not be known yet. True: they were asked for just now. */
+  async learnDevices(user: string, signal: AbortSignal): Promise<boolean> {
     if (this.#asked.has(user) || this.#asked.size >= mostAsked) return false
     this.#asked.add(user)
     const ask = this.#olm.queryKeysForUsers([new this.#library.UserId(user)])

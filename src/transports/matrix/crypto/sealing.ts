@@ -1,5 +1,6 @@
 import type { OlmMachine } from '@matrix-org/matrix-sdk-crypto-wasm'
 import { z } from 'zod'
+import { NoAnswer } from '../client.ts'
 import type { CryptoLibrary } from './library.ts'
 import type { Audience, Members } from './members.ts'
 import type { Requests } from './requests.ts'
@@ -67,11 +68,21 @@ export class Sealing {
     await requests.pump(signal)
     const claim = await olm.getMissingSessions(users())
     if (claim !== undefined && claim !== null) await requests.send(claim, signal)
-    const shares = await olm.shareRoomKey(new RoomId(room), users(), this.#settings(audience))
+    const shares = await olm
+      .shareRoomKey(new RoomId(room), users(), this.#settings(audience))
+      .catch((error: unknown) => this.#unshared(error))
     for (const share of shares) await requests.send(share, signal)
     const sealed = await olm.encryptRoomEvent(new RoomId(room), type, JSON.stringify(clear))
     await onDisk()
     return content.parse(JSON.parse(sealed))
+  }
+
+  /** With keys for signed devices alone, the bot's own has to be one: until it is, its words wait. */
+  #unshared(error: unknown): never {
+    if (this.#deps.trust === 'all-devices') throw error
+    throw new NoAnswer(`a key cannot be shared with signed devices alone (${String(error)})`, {
+      cause: error,
+    })
   }
 
   #settings({ rotationMs = usualRotation.ms, rotationMessages = usualRotation.messages }: Audience) {

@@ -132,8 +132,8 @@ export class CryptoSide {
   }
 
   /** Stores the keys that the answer brought. */
-  async receive(answer: SyncAnswer): Promise<void> {
-    this.verification.hear(await this.encryption.receive(answer))
+  async receive(answer: SyncAnswer, signal: AbortSignal): Promise<void> {
+    this.verification.hear(await this.encryption.receive(answer, signal))
   }
 
   /** Makes the events of one answer readable; `rooms` as that answer changes them. */

@@ -37,6 +37,7 @@ export class Verification {
   readonly #users = new Set<string>()
   /** What was shown or told of a verification, by its id. */
   readonly #shown = new Set<string>()
+  #beginning: Promise<void> = Promise.resolve()
 
   constructor(deps: VerificationDeps) {
     this.#deps = deps
@@ -56,6 +57,8 @@ export class Verification {
   async hearRoom(room: string, event: RoomEvent): Promise<void> {
     const { encryption, log } = this.#deps
     if (!this.#follow(event.sender)) return
+    // The answer may be here before we know what was asked.
+    await Promise.allSettled([this.#beginning])
     try {
       await encryption.olm.receiveVerificationEvent(
         JSON.stringify({ ...event, room_id: room }),
@@ -76,9 +79,12 @@ export class Verification {
     if (!(identity instanceof OtherUserIdentity)) return noIdentity
     const content: unknown = JSON.parse(identity.verificationRequestContent([VerificationMethod.SasV1]))
     if (typeof content !== 'object' || content === null) return noIdentity
-    const event = await send(room, 'm.room.message', { ...content }, key, signal)
-    identity.requestVerification(new RoomId(room), new EventId(event), [VerificationMethod.SasV1])
-    this.#follow(user)
+    const begun = send(room, 'm.room.message', { ...content }, key, signal).then((event) => {
+      identity.requestVerification(new RoomId(room), new EventId(event), [VerificationMethod.SasV1])
+      this.#follow(user)
+    })
+    this.#beginning = begun
+    await begun
     return 'I have asked for a verification: accept it in your app, and compare the emoji.'
   }
 
