@@ -51,7 +51,6 @@ export class Encryption {
   readonly #running = new Set<Promise<unknown>>()
   /** Rooms for which keys have come since somebody asked. Undefined: any room, for a whole backup may be there now. */
   #fresh: Set<string> | undefined
-  #secrets: { readonly name: string; readonly value: string }[] = []
   #client: MatrixClient
   #closed = false
   #hasIdentity = false
@@ -238,8 +237,7 @@ export class Encryption {
       })
       if (come.length > 0)
         await this.olm.updateTrackedUsers(come.map((user) => new this.library.UserId(user)))
-      await this.#takeSecrets(signal)
-      if (!this.#hasIdentity && (await this.#hasSecrets())) await this.#renewIdentity(signal)
+      if (this.#wanted !== undefined) await this.#takeSecrets(signal)
       await this.requests.pump(signal)
       this.#backUp(signal)
     })
@@ -262,9 +260,6 @@ export class Encryption {
 
   async #begin(seen: Seen, signal: AbortSignal): Promise<void> {
     this.olm.roomKeyRequestsEnabled = true
-    this.olm.registerReceiveSecretCallback(async (name, value) => {
-      this.#secrets.push({ name, value })
-    })
     await this.#backup.resume()
     await this.#witness.tellServer(seen, signal)
     await this.renewIdentity(signal)
@@ -273,7 +268,9 @@ export class Encryption {
   async #renewIdentity(signal: AbortSignal): Promise<void> {
     this.#wanted = await this.#ensureIdentity(signal)
     this.#hasIdentity = await this.#hasSecrets()
-    if (this.#wanted !== undefined) this.#deps.log.warn({ wanted: this.#wanted }, 'the bot is not verified')
+    if (this.#wanted === undefined) return
+    this.#deps.log.warn({ wanted: this.#wanted }, 'the bot is not verified')
+    await this.olm.requestMissingSecretsIfNeeded()
   }
 
   /** Does this device have what it takes to sign others of the account? */
@@ -293,15 +290,19 @@ export class Encryption {
     }
   }
 
-  /** Another session of the account has sent what it knows, after a person verified the two. */
+  /** Another session of the account may have sent what it knows, after a person verified the two. */
   async #takeSecrets(signal: AbortSignal): Promise<void> {
-    const secrets = this.#secrets
-    this.#secrets = []
-    for (const { name, value } of secrets) {
-      if (name !== 'm.megolm_backup.v1') continue
-      if (await this.#backup.adopt(value, signal)) this.#fresh = undefined
-      await this.olm.deleteSecretsFromInbox(name)
+    const name = 'm.megolm_backup.v1'
+    let news = !this.#hasIdentity && (await this.#hasSecrets())
+    for (const secret of await this.olm.getSecretsFromInbox(name)) {
+      if (await this.#backup.adopt(secret, signal)) {
+        this.#fresh = undefined
+        news = true
+      }
     }
+    if (!news) return
+    await this.olm.deleteSecretsFromInbox(name)
+    await this.#renewIdentity(signal)
   }
 
   /** Beside the syncs: a big backup must not hold up what people say. */
