@@ -79,12 +79,13 @@ export class Verification {
     if (!(identity instanceof OtherUserIdentity)) return noIdentity
     const content: unknown = JSON.parse(identity.verificationRequestContent([VerificationMethod.SasV1]))
     if (typeof content !== 'object' || content === null) return noIdentity
-    const begun = send(room, 'm.room.message', { ...content }, key, signal).then((event) => {
+    const ask = async () => {
+      const event = await send(room, 'm.room.message', { ...content }, key, signal)
       identity.requestVerification(new RoomId(room), new EventId(event), [VerificationMethod.SasV1])
       this.#follow(user)
-    })
-    this.#beginning = begun
-    await begun
+    }
+    this.#beginning = ask()
+    await this.#beginning
     return 'I have asked for a verification: accept it in your app, and compare the emoji.'
   }
 
