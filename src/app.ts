@@ -55,6 +55,8 @@ export interface App {
   hearAnswer(origin: Origin, answer: Answer): Promise<void>
   /** A tool of the agent itself: a file goes into its chat. Throws `UserError`. */
   sendFile(place: Place, strand: string, path: string): Promise<string>
+  /** Says something to the owner, wherever that can be done. `key` is unique for what is said. */
+  tellOwner(key: string, text: string): void
   /** The transports take over what of their changed configuration needs no restart. */
   reconfigure(parts: AppOptions['transports']): void
   /** Takes no more updates, lets turns go on for `graceMs`, keeps the rest for the next start. */
@@ -148,6 +150,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ask: (from, text, wait, signal) => inner.ask(from, text, wait, signal),
     hearAnswer: (origin, answer) => gateway.hearAnswer(origin.place, origin.strand, answer),
     sendFile: (place, strand, path) => gateway.sendFile(place, strand, path),
+    tellOwner: (key, text) => gateway.tellOwner(key, text),
     reconfigure: (parts) => reconfigure(transports, parts),
     async stop(graceMs) {
       closing.abort()

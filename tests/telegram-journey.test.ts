@@ -188,3 +188,14 @@ test('whoever is added to the list while it runs may talk, and whoever is taken 
   await eventually(() => log().includes('sender 5000 is not in the list'))
   assert.ok(!shown().includes('again'))
 })
+
+test('a config.json that cannot be used is told to the owner, and what was good before goes on to hold', async () => {
+  await using stage = await begin()
+  await stage.home.start().ready()
+  stage.person.writes('say: hello')
+  await stage.shows('hello')
+  stage.home.configure('{ "telegram_token": ')
+  await stage.shows(/config\.json cannot be used, so the settings of before hold:\n.*line 1/)
+  stage.person.writes('say: still here')
+  await stage.shows('still here')
+})

@@ -63,6 +63,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   })
   const running = app
   live.changed = ({ transports }) => running.reconfigure(transports)
+  live.complained = (problems) => running.tellOwner(`config/${Date.now()}`, aboutConfig(problems))
   if (options.adapters !== undefined) await live.follow(home, options.adapters)
   await Promise.race([app.firstTries, stopped.asked])
   if (!stopped.wasAsked()) {
@@ -189,6 +190,11 @@ function answersOf(
       },
     ],
   ])
+}
+
+function aboutConfig(problems: readonly string[]): string {
+  if (problems.length === 0) return 'config.json is good again.'
+  return ['⚠ config.json cannot be used, so the settings of before hold:', ...problems].join('\n')
 }
 
 function alreadyRunning(home: string): string {

@@ -8,6 +8,8 @@ export class LiveConfig implements Disposable {
   readonly #log: Log
   /** Called with each new configuration that is good. */
   changed: (config: LoadedConfig) => void = () => {}
+  /** Called when the file cannot be used, and with nothing when it is good again. */
+  complained: (problems: readonly string[]) => void = () => {}
   #config: LoadedConfig
   #problems: readonly string[] = []
   /** Changed keys that wait for a restart. */
@@ -58,6 +60,7 @@ export class LiveConfig implements Disposable {
 
   #complain(problems: readonly string[]): void {
     this.#problems = problems
+    this.complained(problems)
     if (problems.length === 0) this.#log.info({}, 'config.json is good again')
     else this.#log.warn({ problems }, 'config.json cannot be used; the settings of before hold')
   }
