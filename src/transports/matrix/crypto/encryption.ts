@@ -49,7 +49,7 @@ export class Encryption {
   readonly #sealing: Sealing
   readonly #identity: IdentityDeps
   readonly #running = new Set<Promise<unknown>>()
-  /** Rooms for which keys have come since somebody asked. Undefined: any room, for a whole backup may be there now. */
+  /** Rooms for which keys have come since the last `settle`. Undefined: any room, for a whole backup may be there now. */
   #fresh: Set<string> | undefined
   #client: MatrixClient
   #closed = false
@@ -221,16 +221,16 @@ export class Encryption {
     return this.#during(() => this.#sealing.seal(room, type, content, signal))
   }
 
-  /** Rooms for which keys have come since the last call; undefined: perhaps for all. */
-  takeFreshRooms(): ReadonlySet<string> | undefined {
-    const fresh = this.#fresh
-    this.#fresh = new Set()
-    return fresh
+  /** Rooms for which keys have come since the last `settle`; undefined: perhaps for all. */
+  get freshRooms(): ReadonlySet<string> | undefined {
+    return this.#fresh
   }
 
   /** What is due after a sync was stored: whose keys to follow, what the machine wants to send, the backup. */
   settle(answer: SyncAnswer, isEncrypted: (room: string) => boolean, signal: AbortSignal): Promise<void> {
     return this.#during(async () => {
+      // What they opened is stored by now.
+      this.#fresh = new Set()
       const come = Object.entries(answer.rooms.join).flatMap(([room, section]) => {
         const users = this.#members.meet(room, section)
         return isEncrypted(room) ? users : []

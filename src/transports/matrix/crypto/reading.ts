@@ -52,7 +52,7 @@ export class Reading {
     const { encryption } = this.#deps
     this.#complain()
     const waiting = this.#sealed.rooms()
-    const fresh = encryption.takeFreshRooms() ?? waiting
+    const fresh = encryption.freshRooms ?? waiting
     const found = new Map<string, readonly RoomEvent[]>()
     for (const room of waiting.intersection(fresh)) {
       const readable: RoomEvent[] = []
