@@ -20,7 +20,11 @@ interface Sent {
 /** Kills the program again and again, at moments that no one chose. */
 async function killing(home: Home, random: () => number): Promise<void> {
   for (let n = 0; n < kills; n += 1) {
-    await sleep(100 + random() * 700)
+    const finished = (): number => home.journal().filter(({ event }) => event === 'finished').length
+    const enough = finished() + Math.floor(random() * 5)
+    // A life ends when some turns have ended in it, or soon: on a slow machine it may be too short for any.
+    await eventually(() => finished() >= enough, 'some turns', 2500).catch(() => {})
+    await sleep(random() * 400)
     await home.killRunning()
     const running = home.start()
     if (random() < 0.8) await running.ready()
@@ -46,7 +50,7 @@ test(`${messages} messages in ${chats.length} chats, killed ${kills} times: none
     const prompt = random() < 0.2 ? `wait: ${Math.floor(random() * 40)} | say: did m${n}.` : `say: did m${n}.`
     sent.push({ chat, prompt, answer: `did m${n}.` })
     telegram.person(chat).writes(prompt)
-    await sleep(random() * 60)
+    await sleep(random() * 240)
   }
   await dying
 
