@@ -284,3 +284,33 @@ test('a store that is broken is a plain sentence, not a crash', async () => {
   assert.equal(code, 1)
   assert.match(stderr, /^The store .* does not open: file is not a database\. “ductor doctor” says more\.\n$/)
 })
+
+test(
+  'after a crash it begins anew by itself, and ends where it crashes again at once',
+  { skip: process.platform === 'win32' && 'a process cannot become another one here' },
+  async () => {
+    await using home = new Home(undefined)
+    const trigger = join(home.folder, 'crash')
+    const running = home.startWith(
+      {
+        NODE_OPTIONS: `--import=${new URL('./support/crash-when.ts', import.meta.url).href}`,
+        DUCTOR_CRASH_TRIGGER: trigger,
+        // Tests may run where somebody else would start it again.
+        INVOCATION_ID: '',
+      },
+      'try',
+      '--port=0',
+      '--provider=demo',
+    )
+    const starts = () => running.stdout.match(/^ready/gm)?.length ?? 0
+    await eventually(() => starts() === 1)
+    writeFileSync(trigger, '')
+    await eventually(
+      () => starts() === 2,
+      () => running.stderr,
+    )
+    assert.match(running.stderr, /ductor crashed: a fault of ours/)
+    writeFileSync(trigger, '')
+    assert.equal(await running.ended, 1)
+  },
+)

@@ -6,7 +6,7 @@ import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
 import { takeLock } from '../lib/lock.ts'
 import { openLog } from '../lib/log.ts'
-import { restartCode } from '../service/restart-self.ts'
+import { restartAfterCrash, restartCode } from '../service/restart-self.ts'
 import { storeFile } from '../store/open.ts'
 import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
@@ -131,7 +131,7 @@ function stderrOf({ verbose }: ForegroundOptions): 'readable' | 'json' | 'nothin
   return verbose ? 'json' : 'nothing'
 }
 
-/** A fault of ours ends the process: the store holds all that counts, and a half-broken one would do harm. */
+/** A fault of ours ends the process: the store holds all that counts, and a half-broken one would do harm. It begins anew. */
 function leaveLastWords(log: Log): void {
   process.on('uncaughtException', (error) => {
     log.error({ err: error }, 'crashed')
@@ -139,6 +139,7 @@ function leaveLastWords(log: Log): void {
       `ductor crashed: ${error instanceof Error ? error.message : String(error)}\n` +
         'The log says more. Nothing is lost: the next start takes up what was unfinished.\n',
     )
+    restartAfterCrash(process.env)
     process.exit(1)
   })
 }

@@ -9,6 +9,21 @@ export function isSupervised(env: NodeJS.ProcessEnv): boolean {
   return (env['DUCTOR_SUPERVISOR'] ?? '') !== '' || (env['INVOCATION_ID'] ?? '') !== ''
 }
 
+const crashVariable = 'DUCTOR_CRASHED_AT'
+/** A program that crashes again so soon would do so for ever. */
+const calmMs = 60_000
+
+/**
+ * After a crash: where nobody else starts it again, this process becomes the program anew, once a minute at most. The
+ * store holds all that counts. Returns where it may not or cannot.
+ */
+export function restartAfterCrash(env: NodeJS.ProcessEnv, now = Date.now()): void {
+  const before = Number(env[crashVariable] ?? Number.NaN)
+  if (isSupervised(env) || now - before < calmMs || process.execve === undefined) return
+  const args = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  process.execve(process.execPath, args, { ...env, [crashVariable]: String(now) })
+}
+
 /**
  * Begins this program anew with the same arguments, in the same terminal. Where the system can, the process itself
  * becomes the new program and this never returns; elsewhere it resolves with the exit code of a child.
