@@ -80,7 +80,7 @@ test('silence in the middle of a tool: notice, interrupt, and the tree is killed
 
 test('output without end is taken no faster than it is read', async () => {
   await using on = await hostile(
-    `init(); start('m'); const words = 'x'.repeat(10000);
+    `obeys = false; init(); start('m'); const words = 'x'.repeat(10000);
      (function more() { while (process.stdout.writableLength < 1e6) text(words); setImmediate(more) })()`,
   )
   const abort = new AbortController()

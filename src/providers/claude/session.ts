@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Log } from '../../core/define.ts'
 import type { PermissionAnswer, Steered, Turn, TurnEvent, UnpromptedTurn } from '../../core/provider.ts'
 import type { CliProcess } from '../cli-process.ts'
@@ -214,8 +215,11 @@ export class ClaudeSession {
   async #listen(): Promise<void> {
     try {
       for await (const line of this.#process.lines()) {
+        if (this.#spent) break
         this.#hear(line)
         await this.#prompted?.channel.room(mostWaiting)
+        // Whoever talks without end must not keep us from ending it.
+        if (this.#prompted?.cut !== undefined) await setImmediate()
       }
     } catch (error) {
       // Its pipe broke; the exit tells the rest.
@@ -394,6 +398,9 @@ export class ClaudeSession {
   }
 
   #hearResult(turn: ClaudeTurn, result: Result): void {
+    // An answer to nothing that this turn has begun with: it came late, and is not the answer to this prompt.
+    const late = !turn.begun && !result.is_error && turn.cut === undefined && !this.#tellsOfPrompts
+    if (late && !this.#deps.oneShot) return
     turn.count(result, this.#costOf(result))
     const ending = turn.endingOf(result)
     if (ending.event.stop !== 'end_turn' || !turn.awaited) return this.#finish(turn, ending)
