@@ -99,11 +99,11 @@ codexTest(
   async (on, provider) => {
     const events = await all(
       provider,
-      on.turn('a', 'tool bash sleep 3', { permissionMode: 'bypassPermissions' }),
+      on.turn('a', 'tool bash sleep 4', { permissionMode: 'bypassPermissions' }),
     )
     assert.equal(endOf(events).stop, 'end_turn')
   },
-  { patience: { silenceMs: 1000 } },
+  { patience: { silenceMs: 2500 } },
 )
 
 codexTest(
