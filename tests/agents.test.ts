@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
+import { MatrixPerson } from './support/matrix-person.ts'
+import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 
 const owner = 4711
 
@@ -94,3 +96,55 @@ test('a sub-agent is added from the command line, listed, and removed', async (t
   assert.equal((await home.run('agents', 'remove', 'coder')).code, 0)
   assert.equal(readFileSync(join(home.folder, 'agents.json'), 'utf8').trim(), '[]')
 })
+
+const skip = await whyNoSynapse()
+
+test(
+  'a main agent on Telegram and a sub-agent on Matrix run in one process, each with a home of its own',
+  { skip: skip ?? false },
+  async (t) => {
+    const telegram = await FakeTelegram.start()
+    const synapse = await startSynapse()
+    t.after(() => Promise.all([telegram.stop(), synapse.stop()]))
+    await synapse.register('coder', 'secret-of-coder')
+    const coder = `@coder:${synapse.serverName}`
+    const friend = await MatrixPerson.arrive(synapse, 'owner')
+    await using home = new Home({
+      telegram_token: telegram.token,
+      telegram_api_root: telegram.apiRoot,
+      allowed_user_ids: [owner],
+      provider: 'demo',
+    })
+    const matrix = {
+      homeserver: synapse.url,
+      user_id: coder,
+      password: 'secret-of-coder',
+      allowed_users: [friend.id],
+    }
+    const entry = { name: 'coder', transport: 'matrix', matrix }
+    writeFileSync(join(home.folder, 'agents.json'), JSON.stringify([entry]))
+    await home.start().ready()
+    const room = await friend.direct(coder)
+    await eventually(async () => (await friend.membership(room, coder)) === 'join')
+    await friend.say(room, 'say: from Matrix')
+    const said = async (text: string) =>
+      (await friend.timeline(room)).some(
+        ({ sender, content }) => sender === coder && content['body'] === text,
+      )
+    await eventually(() => said('from Matrix'))
+    assert.ok(existsSync(join(home.folder, 'agents', 'coder', 'matrix_store', 'credentials.json')))
+    assert.ok(!existsSync(join(home.folder, 'matrix_store')))
+    telegram.person(owner).writes('say: from Telegram')
+    await eventually(() => telegram.posts(owner).some(({ text }) => text === 'from Telegram'))
+
+    // Its password is of no use any more, and neither is its token: it alone is in trouble.
+    const broken = { ...entry, matrix: { ...matrix, user_id: `@nobody:${synapse.serverName}` } }
+    writeFileSync(join(home.folder, 'agents.json'), JSON.stringify([broken]))
+    await eventually(async () => {
+      const { agents } = await home.status()
+      return agents.find(({ name }) => name === 'coder')?.state === 'failed'
+    })
+    telegram.person(owner).writes('say: the main one goes on')
+    await eventually(() => telegram.posts(owner).some(({ text }) => text === 'the main one goes on'))
+  },
+)
