@@ -18,8 +18,8 @@ interface Line {
 test('Gemini: a tool begins with its request, for no call is told before', () => {
   const { events } = read('gemini-shell')
   assert.deepEqual(toolsOf(events), [
-    ['touch /work/appr-allow_once.txt', 'in_progress'],
-    ['touch /work/appr-allow_once.txt', 'completed'],
+    ['touch /home/person/appr-allow_once.txt', 'in_progress'],
+    ['touch /home/person/appr-allow_once.txt', 'completed'],
   ])
   assert.match(textOf(events), /^running it \n/)
 })
@@ -28,13 +28,13 @@ test('opencode: a tool gets its title when its command is known', () => {
   const { events } = read('opencode-shell')
   assert.deepEqual(toolsOf(events), [
     ['bash', 'in_progress'],
-    ['touch /work/appr-allow_once.txt', 'in_progress'],
-    ['touch /work/appr-allow_once.txt', 'completed'],
+    ['touch /home/person/appr-allow_once.txt', 'in_progress'],
+    ['touch /home/person/appr-allow_once.txt', 'completed'],
   ])
 })
 
 test('a request shows the exact command, or the change of the file', async () => {
-  const command = { detail: 'touch /work/appr-allow_once.txt', title: 'Run a command', language: 'sh' }
+  const command = { detail: 'touch /home/person/appr-allow_once.txt', title: 'Run a command', language: 'sh' }
   const change = { title: 'Change a file', language: 'diff' }
   for (const [name, wanted] of [
     ['gemini-shell', command],
@@ -44,10 +44,10 @@ test('a request shows the exact command, or the change of the file', async () =>
   ] as const) {
     const [asked] = read(name).asked
     assert.ok(asked !== undefined)
-    const event = await requestEvent('1', asked.tool, asked.options, '/work')
+    const event = await requestEvent('1', asked.tool, asked.options, '/home/person')
     assert.partialDeepStrictEqual(event, { ...wanted, rememberable: true })
     if (wanted === change)
-      assert.match(event.detail, /--- \/dev\/null\n\+\+\+ \/work\/appr-w\.txt\n[^]*^\+hello$/m)
+      assert.match(event.detail, /--- \/dev\/null\n\+\+\+ \/home\/person\/appr-w\.txt\n[^]*^\+hello$/m)
   }
 })
 
@@ -61,12 +61,12 @@ test('a command in another folder than the conversation’s says so', async () =
     locations: undefined,
     rawInput: { command: 'ls', cwd: '/elsewhere' },
   }
-  assert.equal((await requestEvent('1', tool, [], '/work')).detail, '# in /elsewhere\nls')
+  assert.equal((await requestEvent('1', tool, [], '/home/person')).detail, '# in /elsewhere\nls')
   const [asked] = read('gemini-shell').asked
   assert.ok(asked !== undefined)
   assert.match(
     (await requestEvent('1', asked.tool, asked.options, '/other')).detail,
-    /^# \[current working directory \/work\] .*\ntouch /,
+    /^# \[current working directory \/home\/person\] .*\ntouch /,
   )
 })
 
