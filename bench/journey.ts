@@ -1,7 +1,9 @@
 // What a person waits for, measured on this machine: figures of one run beside each other, never a pass or a fail.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from '../tests/support/ductor.ts'
@@ -10,6 +12,9 @@ import { MatrixPerson } from '../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse } from '../tests/support/synapse.ts'
 
 const rounds = 200
+const startRounds = 11
+/** After which a start or a turn has left no more work behind. */
+const settleMs = 3000
 const owner = 4711
 const demoAgent = fileURLToPath(new URL('../src/providers/demo/demo-agent.ts', import.meta.url))
 
@@ -31,8 +36,11 @@ try {
   await starts()
   const running = home.start()
   await running.ready()
-  print('resident memory when idle', `${Math.round(residentKb(running.child.pid ?? 0) / 1024)} MB`)
+  await sleep(settleMs)
+  print('resident memory when idle', memoryOf(running.child.pid))
   await turns()
+  await sleep(settleMs)
+  print(`resident memory after ${rounds} turns`, memoryOf(running.child.pid))
   await bare()
   await running.stop()
 } finally {
@@ -51,16 +59,22 @@ async function matrixOf(server: NonNullable<typeof synapse>): Promise<object> {
   }
 }
 
-/** From the start of the process to its line `ready`; the first start also logs in and is left out. */
+/** From the start of the process to its line `ready`, beside Node alone; the first start also logs in and is left out. */
 async function starts(): Promise<void> {
   const times: number[] = []
-  for (let n = 0; n < 6; n += 1) {
+  const node: number[] = []
+  for (let n = 0; n < startRounds; n += 1) {
+    const begun = performance.now()
+    await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit')
+    const between = performance.now()
     const running = home.start()
-    const line = await running.ready()
-    times.push(Number(/in (\d+) ms/.exec(line)?.[1]))
+    await running.ready()
+    node.push(between - begun)
+    times.push(performance.now() - between)
     await running.stop()
   }
   print('start to ready', spread(times.slice(1)))
+  print('the start of Node alone', spread(node.slice(1)))
 }
 
 /** ductor's own share of a turn on Telegram: arrival → the provider has the prompt; its first text → the call. */
@@ -107,8 +121,11 @@ async function bare(): Promise<void> {
   print('the bare agent, prompt to first text', spread(times.slice(1)))
 }
 
-function residentKb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+function memoryOf(pid = 0): string {
+  const sizes = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const mb = (name: string) =>
+    Math.round(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(sizes)?.[1]) / 1024)
+  return `${mb('Rss')} MB, ${mb('Pss')} MB with shared pages in proportion, ${mb('Private_Dirty')} MB its own`
 }
 
 function spread(times: readonly number[]): string {

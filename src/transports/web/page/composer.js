@@ -126,7 +126,8 @@ function take(command) {
 function typed(event) {
   state.draft.text = event.currentTarget.value
   saveDraft()
-  draw()
+  // At once: the next key may be for what is offered now.
+  drawNow()
 }
 
 function keyed(event) {
