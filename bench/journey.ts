@@ -15,7 +15,8 @@ const rounds = 200
 const startRounds = 11
 /** After which a start or a turn has left no more work behind. */
 const settleMs = 3000
-const owner = 4711
+/** So many people write in turn: more than a message a second in one chat would measure Telegram's limits. */
+const people = Array.from({ length: 12 }, (_, n) => 4711 + n)
 const demoAgent = fileURLToPath(new URL('../src/providers/demo/demo-agent.ts', import.meta.url))
 
 const telegram = await FakeTelegram.start({ limits: { flood: false } })
@@ -23,24 +24,29 @@ const noSynapse = await whyNoSynapse()
 const synapse = noSynapse === undefined ? await startSynapse() : undefined
 if (synapse === undefined) print('Matrix', noSynapse ?? '')
 
-await using home = new Home({
-  transports: synapse === undefined ? ['telegram'] : ['telegram', 'matrix'],
+const onTelegram = {
+  transports: ['telegram'],
   telegram_token: telegram.token,
   telegram_api_root: telegram.apiRoot,
-  allowed_user_ids: [owner],
-  ...(synapse === undefined ? {} : { matrix: await matrixOf(synapse) }),
+  allowed_user_ids: people,
   provider: 'demo',
-})
+}
+await using home = new Home(
+  synapse === undefined
+    ? onTelegram
+    : { ...onTelegram, transports: ['telegram', 'matrix'], matrix: await matrixOf(synapse) },
+)
 
 try {
+  await memoryOnTelegramAlone()
   await starts()
   const running = home.start()
   await running.ready()
   await sleep(settleMs)
-  print('resident memory when idle', memoryOf(running.child.pid))
+  print('resident when idle, with Matrix', memoryOf(running.child.pid))
   await turns()
   await sleep(settleMs)
-  print(`resident memory after ${rounds} turns`, memoryOf(running.child.pid))
+  print(`resident after ${rounds} turns`, memoryOf(running.child.pid))
   await bare()
   await running.stop()
 } finally {
@@ -57,6 +63,15 @@ async function matrixOf(server: NonNullable<typeof synapse>): Promise<object> {
     password: 'secret-of-bot',
     allowed_users: [friend.id],
   }
+}
+
+async function memoryOnTelegramAlone(): Promise<void> {
+  await using alone = new Home(onTelegram)
+  const running = alone.start()
+  await running.ready()
+  await sleep(settleMs)
+  print('resident when idle, Telegram alone', memoryOf(running.child.pid))
+  await running.stop()
 }
 
 /** From the start of the process to its line `ready`, beside Node alone; the first start also logs in and is left out. */
@@ -79,26 +94,32 @@ async function starts(): Promise<void> {
 
 /** ductor's own share of a turn on Telegram: arrival → the provider has the prompt; its first text → the call. */
 async function turns(): Promise<void> {
-  const person = telegram.person(owner)
   const arrived: number[] = []
   for (let n = 0; n < rounds; n += 1) {
-    const answer = `answer ${n}`
+    const answer = answerOf(n)
+    const id = people[n % people.length] ?? 0
     arrived.push(performance.timeOrigin + performance.now())
-    person.writes(`say: ${answer}`)
-    await eventually(() => telegram.posts(owner).some(({ text }) => text === answer))
+    telegram.person(id).writes(`say: ${answer}`)
+    await eventually(() => telegram.posts(id).some(({ text }) => text === answer))
     await home.quietTurn(n + 1)
   }
   const lines = home.journal()
   const at = (event: string, n: number) => lines.filter((line) => line.event === event)[n]?.at ?? Number.NaN
-  const calls = telegram.calls('sendMessage')
+  const calls = [...telegram.calls('sendMessageDraft'), ...telegram.calls('sendMessage')]
   const call = (n: number) =>
-    calls.find(({ parameters }) => String(parameters['text']).startsWith(`answer ${n}`))?.at ?? Number.NaN
-  const all = Array.from({ length: rounds }, (_, n) => n)
+    Math.min(...calls.filter(({ parameters }) => parameters['text'] === answerOf(n)).map((one) => one.at))
+  // Each person's first turn starts an agent.
+  const warm = Array.from({ length: rounds - people.length }, (_, n) => n + people.length)
   print(
     'arrival to the provider’s stdin',
-    spread(all.map((n) => at('begun', n) - (arrived[n] ?? Number.NaN)).slice(1)),
+    spread(warm.map((n) => at('begun', n) - (arrived[n] ?? Number.NaN))),
   )
-  print('first text to the transport’s call', spread(all.map((n) => call(n) - at('spoke', n)).slice(1)))
+  print('first text to the transport’s call', spread(warm.map((n) => call(n) - at('spoke', n))))
+}
+
+/** One word, so that the first call shows all of it. */
+function answerOf(n: number): string {
+  return `answer-${n}-of-many`
 }
 
 /** The same agent without ductor, kept running: what a turn takes at the least. */
@@ -109,7 +130,7 @@ async function bare(): Promise<void> {
   for (let n = 0; n < rounds; n += 1) {
     const begun = performance.now()
     child.stdin.write(
-      `${JSON.stringify({ type: 'prompt', turn: String(n), text: `say: answer ${n}`, attachments: [], permissionMode: 'ask' })}\n`,
+      `${JSON.stringify({ type: 'prompt', turn: String(n), text: `say: ${answerOf(n)}`, attachments: [], permissionMode: 'ask' })}\n`,
     )
     for (;;) {
       const { value } = await lines.next()
