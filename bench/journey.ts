@@ -38,8 +38,9 @@ await using home = new Home(
 )
 
 try {
-  await memoryOnTelegramAlone()
+  // First: after a change of the sources, the very first start compiles them.
   await starts()
+  await memoryOnTelegramAlone()
   const running = home.start()
   await running.ready()
   await sleep(settleMs)
