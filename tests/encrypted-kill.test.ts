@@ -6,11 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Home } from './support/ductor.ts'
 import { EncryptedPerson } from './support/encrypted-person.ts'
 import { eventually } from './support/eventually.ts'
-import { seeded } from './support/seeded.ts'
+import { runSeed as seed, seeded } from './support/seeded.ts'
 import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 
 const skip = await whyNoSynapse()
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 /** More of them take longer: two seconds each. */
 const kills = Number(process.env['DUCTOR_KILLS'] ?? 15)
 

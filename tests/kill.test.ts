@@ -5,11 +5,10 @@ import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
 import { MatrixPerson } from './support/matrix-person.ts'
-import { seeded } from './support/seeded.ts'
+import { runSeed as seed, seeded } from './support/seeded.ts'
 import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 
 const skip = await whyNoSynapse()
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 const messages = 200
 const kills = 12
 const owner = 4711

@@ -7,11 +7,10 @@ import type { Fault } from '../src/transports/telegram/telegram-http.fake.ts'
 import { Home } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
 import { MatrixPerson } from './support/matrix-person.ts'
-import { seeded } from './support/seeded.ts'
+import { runSeed as seed, seeded } from './support/seeded.ts'
 import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 
 const skip = await whyNoSynapse()
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 /** DUCTOR_STORM=full: all of it (some minutes); else as much as a suite has time for. */
 const size =
   process.env['DUCTOR_STORM'] === 'full'

@@ -4,9 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
-import { seeded } from './support/seeded.ts'
+import { runSeed as seed, seeded } from './support/seeded.ts'
 
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 const messages = 300
 const kills = 25
 const chats = Array.from({ length: 12 }, (_, index) => 4711 + index)

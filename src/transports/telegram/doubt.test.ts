@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { seeded } from '../../../tests/support/seeded.ts'
+import { runSeed as seed, seeded } from '../../../tests/support/seeded.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { silentLog } from '../../../tests/support/stage.ts'
 import type { Place } from '../../core/message.ts'
@@ -14,7 +14,6 @@ import type { Fault } from './telegram-http.fake.ts'
 
 const owner = 4711
 const place: Place = { key: `tg:${owner}`, transport: 'telegram', chat: String(owner) }
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 
 /** The real outbox and store, before a network on which calls go wrong. */
 class Post {

@@ -6,10 +6,10 @@ import type { View } from '../../core/view.ts'
 import { accepted } from './accepted.fake.ts'
 import { block, document } from './markdown-at-random.fake.ts'
 import { renderer } from './render.ts'
+import { runSeed as seed } from '../../../tests/support/seeded.ts'
 
 /** Growing documents; with DUCTOR_DOCUMENTS=2000, as many as whole ones. */
 const growing = Number(process.env['DUCTOR_DOCUMENTS'] ?? 250)
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 
 function view(text: string, state: View['state']): View {
   return { state, parts: [{ kind: 'text', text }], choices: [] }

@@ -8,10 +8,10 @@ import { document } from './markdown-at-random.fake.ts'
 import { renderer } from './render.ts'
 import { fixText, type WireEntity, type WireText } from './telegram-entities.fake.ts'
 import { networkLimits } from './telegram-limits.fake.ts'
+import { runSeed as seed } from '../../../tests/support/seeded.ts'
 
 const found = await tdlib()
 const skip = typeof found === 'string' ? found : false
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 
 const names: Readonly<Record<string, string>> = {
   bold: 'Bold',
@@ -99,9 +99,14 @@ function meant({ text, entities }: WireText): readonly string[] {
     entities.map((entity) => ({
       offset: entity.offset,
       length: entity.length,
-      type: typeOf({ ...entity, ...urlOf(entity) }),
+      type: isMention(entity) ? { _: 'textEntityTypeMentionName' } : typeOf({ ...entity, ...urlOf(entity) }),
     })),
   )
+}
+
+/** A link to a person is more than a link to Telegram. */
+function isMention({ type, url = '' }: WireEntity): boolean {
+  return type === 'text_link' && /^tg:\/\/user\?id=\d+$/.test(url)
 }
 
 function urlOf({ url }: WireEntity): { url?: string } {
@@ -111,7 +116,9 @@ function urlOf({ url }: WireEntity): { url?: string } {
 
 /** Telegram writes a host in small letters and ends it with a slash; so do addresses in Node. */
 function sameUrl(url: string | undefined): string | undefined {
-  return url === undefined ? undefined : (URL.parse(url)?.href ?? `http://${url}/`)
+  if (url === undefined) return undefined
+  const href = URL.parse(url)?.href ?? `http://${url}/`
+  return /^t(?:g|on):\/\/[^/?#]+$/.test(href) ? `${href}/` : href
 }
 
 function library(): Tdlib {

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { IDBKeyRange as TheirRange, IDBFactory as TheirFactory } from 'fake-indexeddb'
 import { eventually } from '../../../../../tests/support/eventually.ts'
-import { seeded } from '../../../../../tests/support/seeded.ts'
+import { runSeed as seed, seeded } from '../../../../../tests/support/seeded.ts'
 import { IDBFactory } from './factory.ts'
 import { indexedDbClasses } from './install.ts'
 import { decodeKey, encodeKey } from './keys.ts'
@@ -21,7 +21,6 @@ interface Side {
   readonly range: Anything
 }
 
-const seed = Number(process.env['DUCTOR_SEED'] ?? Date.now() % 1_000_000)
 const transactions = Number(process.env['DUCTOR_FUZZ'] ?? 1_200)
 
 function randomness(from: number): (below: number) => number {
