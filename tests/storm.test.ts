@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MishapProxy } from '../src/transports/matrix/proxy.fake.ts'
@@ -80,8 +81,12 @@ test(
       })),
       ...rooms.map((room): Chat => ({
         key: room,
-        // The homeserver itself may be away for a moment: people try again, too.
-        say: async (text) => void (await eventually(() => friend.say(room, text))),
+        // The homeserver itself may be away for a moment: people try again, too, as their clients do it.
+        say: async (text) => {
+          const words = { msgtype: 'm.text', body: text }
+          const transaction = randomUUID()
+          await eventually(() => friend.send(room, 'm.room.message', words, transaction))
+        },
         shown: async () =>
           (await friend.timeline(room)).flatMap(({ sender, type, content }) =>
             sender === bot && type === 'm.room.message' ? [String(content['body'])] : [],
@@ -146,7 +151,8 @@ test(
     })
     await home.quiet()
     const begun = home.journal().flatMap(({ event, text }) => (event === 'begun' ? [text] : []))
-    assert.equal(new Set(begun).size, begun.length, 'no prompt was run twice')
+    const twice = begun.filter((text, index) => begun.indexOf(text) !== index)
+    assert.deepEqual(twice, [], 'no prompt was run twice')
     let doubled = 0
     for (const chat of chats) {
       const texts = await chat.shown()

@@ -114,8 +114,14 @@ export class MatrixPerson {
     return (await this.call<{ event_id: string }>('PUT', path, {})).event_id
   }
 
-  async send(room: string, type: string, content: Readonly<Record<string, unknown>>): Promise<string> {
-    const path = `/rooms/${encodeURIComponent(room)}/send/${type}/${randomUUID()}`
+  /** With the same `transaction` a second time is the same message. */
+  async send(
+    room: string,
+    type: string,
+    content: Readonly<Record<string, unknown>>,
+    transaction: string = randomUUID(),
+  ): Promise<string> {
+    const path = `/rooms/${encodeURIComponent(room)}/send/${type}/${transaction}`
     return (await this.call<{ event_id: string }>('PUT', path, content)).event_id
   }
 
