@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
-import { breathe, message, press, setStage, shows, type Stage } from '../../tests/support/stage.ts'
+import {
+  breathe,
+  message,
+  PaperTransport,
+  place,
+  press,
+  setStage,
+  shows,
+  type Stage,
+} from '../../tests/support/stage.ts'
 import type { TurnEvent } from './provider.ts'
+import { DeliveryError } from './transport.ts'
 
 /** A turn that asks this, and ends when it was answered. */
 function asking(stage: Stage, event: TurnEvent): void {
@@ -138,3 +151,24 @@ test('a turn that waits for nobody says so when an old button is pressed', async
   await stage.hear(press(stage, 'Allow'))
   await shows(stage, /Nobody waits for that answer any more/)
 })
+
+for (const shown of [true, false])
+  test(`a request that was ${shown ? '' : 'not yet '}shown when ductor was killed is void afterwards, with nothing to press`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ductor-asks-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, 'ductor.db')
+    const before = setStage({ path })
+    before.transport.before = () => {
+      if (!shown) throw new DeliveryError('unreachable', 'the network is down')
+    }
+    before.provider.script = () => [permission, () => new Promise(() => {})]
+    await before.hear(message('go'))
+    await eventually(() => before.store.newestChoices(place.key).length > 0)
+    if (shown) await eventually(() => before.transport.token('Allow'))
+    before.kill()
+    const after = setStage({ path, transport: shown ? before.transport : new PaperTransport() })
+    after.gateway.start()
+    await shows(after, /Run a command[\s\S]*void: ductor was restarted/)
+    assert.equal(after.transport.token('Allow'), undefined)
+    assert.ok(after.transport.token('Run again'))
+  })

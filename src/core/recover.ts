@@ -31,8 +31,8 @@ function askAbout({ store, notices }: Flow, { id, place }: TurnRow): void {
   for (const { seq } of rows) store.setInboxState(seq, 'asked')
   // What was shown of it stays as it is; only its choices are void now.
   if (store.publication(turnKey(id))?.state === 'live') store.setPublicationState(turnKey(id), 'settled')
-  for (const { key, view } of store.publicationsIn('settled').filter((row) => row.turn === id)) {
-    if (key.startsWith(askKey(id, '')) && view.choices.length > 0)
+  for (const { key, view, state } of store.publicationsOfTurn(id)) {
+    if (state !== 'dead' && key.startsWith(askKey(id, '')) && view.choices.length > 0)
       notices.close(key, 'void: ductor was restarted')
   }
   // Nobody asked for it: there is nothing to run again.

@@ -215,6 +215,7 @@ export interface Store {
   publicationOfPost(place: string, ref: MessageRef): PublicationRow | undefined
   setPublicationState(key: string, state: PublicationState): void
   publicationsIn(state: PublicationState): readonly PublicationRow[]
+  publicationsOfTurn(turn: string): readonly PublicationRow[]
   countPublications(state: PublicationState): number
   posts(publication: string): readonly PostRow[]
   putPost(publication: string, post: PostRow): void

@@ -358,6 +358,15 @@ export class SqliteStore implements Store {
     )
   }
 
+  publicationsOfTurn(turn: string): readonly PublicationRow[] {
+    return this.#all(
+      publicationRow,
+      `select p.key, ${placeColumns}, p.view, p.state, p.turn, p.reply_to
+         from publications p join conversations c using (place) where p.turn = ? order by p.made_at, p.key`,
+      turn,
+    )
+  }
+
   countPublications(state: PublicationState): number {
     return this.#one(count, 'select count(*) as n from publications where state = ?', state)?.n ?? 0
   }
