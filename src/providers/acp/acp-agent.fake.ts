@@ -241,7 +241,7 @@ async function perform(
     case 'crash':
       process.stderr.write('the fake agent was asked to crash\n')
       process.exit(Number(rest))
-    // oxlint-disable-next-line no-fallthrough
+    // oxlint-disable-next-line no-fallthrough -- the process has ended above
     default:
       await say(client, id, 'nothing to say')
   }

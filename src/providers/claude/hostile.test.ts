@@ -88,6 +88,7 @@ test('output without end is taken no faster than it is read', async () => {
   const before = process.memoryUsage.rss()
   const see = async () => {
     read += 1
+    // A reader that is slow, as a busy disk makes it: what is tested is how much is kept meanwhile.
     if (read === 1) await new Promise((resolve) => setTimeout(resolve, 1500))
     if (read > 2000) abort.abort()
   }

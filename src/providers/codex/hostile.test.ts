@@ -105,6 +105,7 @@ test('a refused resume begins anew once, and the chat is told', async () => {
 })
 
 test('silence in the middle of a tool is no end, and an abort ends it', async () => {
+  // The silence itself is the case: several times the bound, after which nothing may have ended.
   const abort = new AbortController()
   const started = Date.now()
   const { events } = await runOf(

@@ -45,7 +45,7 @@ function turned(bytes: Buffer, negative: boolean): Buffer {
 
 /** UTF-16 in big-endian, ended by a zero: zeros and ones of its own are written as two units. */
 function textBytes(text: string): Buffer {
-  // oxlint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- they are what has to be written as two
   const own = text.replaceAll(/[\0\x01]/g, (unit) => (unit === '\0' ? '\x01\x01' : '\x01\x02'))
   return Buffer.from(`${own}\0`, 'utf16le').swap16()
 }
