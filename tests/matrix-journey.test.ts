@@ -23,7 +23,7 @@ describe('Matrix, from end to end', { skip: skip ?? false }, () => {
   })
   after(() => synapse?.stop())
 
-  async function begin() {
+  async function begin(more: Readonly<Record<string, unknown>> = {}) {
     count += 1
     const name = `bot${count}`
     await synapse.register(name, 'secret-of-bot')
@@ -34,6 +34,7 @@ describe('Matrix, from end to end', { skip: skip ?? false }, () => {
       password: 'secret-of-bot',
       allowed_rooms: [],
       allowed_users: [owner.id],
+      ...more,
     }
     const home = new Home({ transport: 'matrix', matrix, provider: 'demo' })
     return { botId, matrix, home, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() }
@@ -112,6 +113,30 @@ describe('Matrix, from end to end', { skip: skip ?? false }, () => {
     assert.equal((await stage.home.status()).outbox.pending, 0)
     const { stdout } = await stage.home.run('trace', asked)
     assert.match(stdout, new RegExp(`not delivered: the bot was put out of the room ${room} by ${owner.id}`))
+  })
+
+  test('what waits in a thread can be changed and taken back, also after a restart', async () => {
+    await using stage = await begin({ threads: true })
+    const first = stage.home.start()
+    await first.ready()
+    const room = await owner.direct(stage.botId)
+    await owner.waitForMembership(room, stage.botId, 'join')
+    const thread = { 'm.relates_to': { rel_type: 'm.thread', event_id: await owner.say(room, 'say: root') } }
+    await owner.say(room, 'wait: 3600000', thread)
+    await eventually(() => stage.home.journal().length >= 2, 'the turn in the thread')
+    await owner.say(room, 'wait: 3600000 | say: second', thread)
+    const changed = await owner.say(room, 'say: third', thread)
+    const dropped = await owner.say(room, 'say: fourth', thread)
+    await eventually(async () => (await stage.home.status()).turns.queued === 3, 'the queue')
+    await first.kill()
+    await stage.home.start().ready()
+    await owner.edit(room, changed, 'say: third, better')
+    await owner.redact(room, dropped)
+    await eventually(
+      async () => /taken back while it waited/.test((await stage.home.run('trace', dropped)).stdout),
+      'the redaction',
+    )
+    assert.match((await stage.home.run('trace', changed)).stdout, /edited while it waited/)
   })
 
   test('several files and the words about them are one turn', async () => {

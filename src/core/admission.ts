@@ -118,7 +118,7 @@ export class Admission {
   #admitEdit(edit: Edit): undefined {
     const { store } = this.#flow
     const seq = store.addInbound(edit, 'done')
-    const original = store.inboundOfMessage(edit.place.key, edit.messageId)
+    const original = store.inboundOfMessage(edit.place, edit.messageId)
     if (seq === undefined || original?.state !== 'queued') return
     if (original.inbound.sender.id !== edit.sender.id) return
     store.replaceText(original.seq, edit.text)
@@ -128,11 +128,12 @@ export class Admission {
   #admitRedaction(redaction: Redaction): undefined {
     const { store } = this.#flow
     const seq = store.addInbound(redaction, 'done')
-    const original = store.inboundOfMessage(redaction.place.key, redaction.messageId)
+    const original = store.inboundOfMessage(redaction.place, redaction.messageId)
     if (seq === undefined || original?.state !== 'queued') return
     store.setInboxState(original.seq, 'cancelled')
     store.note({ seq: original.seq }, 'taken back while it waited')
-    this.#flow.notices.withdraw(queueKey(original.seq), redaction.place)
+    // What was taken back does not tell any more in which thread it stood.
+    this.#flow.notices.withdraw(queueKey(original.seq), original.inbound.place)
   }
 
   #received(seq: number): void {

@@ -240,3 +240,26 @@ test('an edit replaces what waits and a redaction drops it; a running turn is le
     ['one', 'two, better'],
   )
 })
+
+test('a redaction that does not tell the thread finds what waits in it, and only in its own chat', async () => {
+  const stage = setStage()
+  const gate = Promise.withResolvers<void>()
+  stage.provider.script = ({ prompt }) => [
+    () => gate.promise,
+    { type: 'turn.ended', stop: 'end_turn', text: prompt },
+  ]
+  const thread = { ...place, key: `${place.key}:7`, thread: '7' }
+  const running = message('running', { place: thread })
+  const waiting = message('waiting', { place: thread })
+  await stage.hear(running, waiting)
+  const { text: _, ...bare } = message('')
+  const redaction = { ...bare, kind: 'redaction', messageId: waiting.messageId } as const
+  await stage.hear({ ...redaction, id: 'elsewhere', place: { ...place, key: 'tg:2', chat: '2' } })
+  assert.equal(stage.store.countInbox('queued'), 1)
+  await stage.hear({ ...redaction, id: 'here' })
+  assert.equal(stage.store.countInbox('queued'), 0)
+  await eventually(() => !stage.transport.texts.some((text) => /Waiting/.test(text)), 'the end of its notice')
+  gate.resolve()
+  await shows(stage, 'running')
+  assert.equal(stage.provider.turns.length, 1)
+})

@@ -165,8 +165,8 @@ export interface Store {
   addInbound(inbound: Inbound, state: InboxState, strand?: string): number | undefined
   inboundBySeq(seq: number): InboxRow | undefined
   inboundsOfTurn(turn: string): readonly InboxRow[]
-  /** The newest event of kind `message` with this network id. */
-  inboundOfMessage(place: string, messageId: string): InboxRow | undefined
+  /** The newest event of kind `message` with this network id, in this place or in another thread of its chat. */
+  inboundOfMessage(place: Place, messageId: string): InboxRow | undefined
   /** In the order in which they were taken. */
   inboundsIn(state: InboxState, place?: string, strand?: string): readonly InboxRow[]
   /** The first of the queue, at most `limit`. */

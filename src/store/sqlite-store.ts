@@ -90,13 +90,16 @@ export class SqliteStore implements Store {
     return this.#all(inboxRow, `select ${inboxColumns} from inbox where turn = ? order by seq`, turn)
   }
 
-  inboundOfMessage(place: string, messageId: string): InboxRow | undefined {
+  inboundOfMessage({ key, transport, chat }: Place, messageId: string): InboxRow | undefined {
     return this.#one(
       inboxRow,
-      `select ${inboxColumns} from inbox
-        where message_id = ? and place = ? and kind = 'message' order by seq desc limit 1`,
+      `select ${inboxColumns} from inbox i join conversations c using (place)
+        where i.message_id = ? and i.kind = 'message' and (i.place = ? or (c.transport = ? and c.chat = ?))
+        order by seq desc limit 1`,
       messageId,
-      place,
+      key,
+      transport,
+      chat,
     )
   }
 

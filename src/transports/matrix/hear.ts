@@ -5,8 +5,8 @@ import { threadIn, type Authors } from './authors.ts'
 import { numberOf } from './keycaps.ts'
 import { chosenIn, isPollResponse } from './polls.ts'
 import {
-  eventId,
   messageContent,
+  redactedBy,
   related,
   stickerContent,
   type Relation,
@@ -139,7 +139,7 @@ async function redaction(
   hearing: Hearing,
   signal: AbortSignal,
 ): Promise<Inbound | undefined> {
-  const target = eventId.safeParse(event.content['redacts'] ?? event.redacts).data
+  const target = redactedBy(event)
   if (target === undefined) return undefined
   const original = await hearing.authors.of(hearing.room, target, signal)
   const where = base(event, hearing, original?.thread)

@@ -39,7 +39,6 @@ export const roomEvent = z.object({
   origin_server_ts: z.number(),
   content: z.record(z.string(), z.unknown()),
   state_key: z.string().optional().catch(undefined),
-  /** Of a redaction, in rooms up to version 10; later it stands in the content. */
   redacts: z.string().optional().catch(undefined),
   unsigned: z
     .object({ prev_content: z.record(z.string(), z.unknown()).optional().catch(undefined) })
@@ -131,6 +130,11 @@ export const messagesPage = z.object({
 
 /** What is no event id at all must not become part of a call's path. */
 export const eventId = z.string().startsWith('$')
+
+/** What a redaction takes back: in its content, or beside it in rooms up to version 10. */
+export function redactedBy({ content, redacts }: RoomEvent): string | undefined {
+  return eventId.safeParse(content['redacts'] ?? redacts).data
+}
 
 const relation = z.object({
   rel_type: z.string().optional().catch(undefined),

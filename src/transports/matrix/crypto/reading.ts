@@ -3,7 +3,7 @@ import type { Log } from '../../../core/define.ts'
 import type { Memory } from '../../../core/transport.ts'
 import type { Chore } from '../chores.ts'
 import type { Rooms } from '../rooms.ts'
-import { messageContent, type RoomEvent } from '../wire.ts'
+import { messageContent, redactedBy, type RoomEvent } from '../wire.ts'
 import type { Encryption } from './encryption.ts'
 import type { Opened } from './opening.ts'
 import { SealedEvents } from './sealed.ts'
@@ -41,6 +41,7 @@ export class Reading {
   async read(room: string, events: readonly RoomEvent[], signal: AbortSignal): Promise<readonly RoomEvent[]> {
     const readable: RoomEvent[] = []
     for (const event of events) {
+      if (event.type === 'm.room.redaction') this.#takeBack(room, event)
       const clear = await this.#clear(room, event, signal)
       if (clear !== undefined && !this.#takeOut(room, clear)) readable.push(clear)
     }
@@ -59,7 +60,7 @@ export class Reading {
       for (const { event } of this.#sealed.in(room)) {
         const opened = await encryption.open(room, event, signal)
         if (opened.is === 'keyless') continue
-        Object.assign(this.changes, this.#sealed.forget(room, event))
+        Object.assign(this.changes, this.#sealed.forget(room, event.event_id))
         const clear = this.#judge(room, event, opened)
         if (clear !== undefined && !this.#takeOut(room, clear)) readable.push(clear)
       }
@@ -73,6 +74,13 @@ export class Reading {
     const { rooms, changes } = this.#sealed.overdue(this.#deps.now())
     Object.assign(this.changes, changes)
     for (const room of rooms) this.chores.push({ kind: 'tell-sealed', room })
+  }
+
+  /** What waits for its key may be taken back meanwhile. */
+  #takeBack(room: string, event: RoomEvent): void {
+    const target = redactedBy(event)
+    if (target === undefined || !this.#mayTalk(room, event.sender)) return
+    Object.assign(this.changes, this.#sealed.forget(room, target))
   }
 
   async #clear(room: string, event: RoomEvent, signal: AbortSignal): Promise<RoomEvent | undefined> {

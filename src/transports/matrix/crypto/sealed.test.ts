@@ -144,6 +144,31 @@ describe('messages whose keys do not come', missing === undefined ? {} : { skip:
     assert.deepEqual(bot.store.list('sealed:'), [])
   })
 
+  test('what is taken back before its key has come is never read; only somebody who may talk to the bot can do that', async (t) => {
+    const { bot, app, room } = await meet(t)
+    const moderator = await MatrixPerson.arrive(synapse, freshName('moderator'))
+    await app.person.invite(room, moderator.id)
+    await moderator.join(room)
+    await app.person.setState(room, 'm.room.power_levels', { users: { [moderator.id]: 50 } })
+    const keys = [await app.sayWithoutKey(room, 'oops'), await app.sayWithoutKey(room, 'what I meant')]
+    await eventually(() => bot.store.list('sealed:').length === 2)
+    const [oops = '', meant = ''] = (await app.person.timeline(room))
+      .filter(({ type, sender }) => type === 'm.room.encrypted' && sender === app.person.id)
+      .map(({ event_id: id }) => id)
+    await moderator.redact(room, meant)
+    await app.person.redact(room, oops)
+    await eventually(() => bot.store.list('sealed:').length === 1, 'the end of its waiting')
+    for (const key of keys) await app.hand(key)
+    const heard = await eventually(() => {
+      const messages = bot.store.taken.filter((inbound) => inbound.kind === 'message')
+      return messages.length > 0 && messages
+    }, 'the other message')
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ['what I meant'],
+    )
+  })
+
   test('an encrypted redaction takes nothing back: the homeserver could not judge it', async (t) => {
     const { bot, app, room } = await meet(t)
     await app.hand(await app.sayWithoutKey(room, 'mine'))

@@ -34,7 +34,7 @@ export class SealedEvents {
   /** What to remember so that the event is not forgotten. Nothing where the room has too many of them. */
   keep(room: string, event: RoomEvent, reason: string, now: number): Readonly<Record<string, string>> {
     if (this.in(room).length >= mostInRoom) return {}
-    return { [keyOf(room, event)]: JSON.stringify({ event, at: now, reason } satisfies SealedEntry) }
+    return { [keyOf(room, event.event_id)]: JSON.stringify({ event, at: now, reason } satisfies SealedEntry) }
   }
 
   /** In the order in which they were said. */
@@ -47,7 +47,8 @@ export class SealedEvents {
     return new Set(this.#memory.list(prefix).map(([key]) => roomOf(key)))
   }
 
-  forget(room: string, event: RoomEvent): Readonly<Record<string, null>> {
+  /** `event`: its id. */
+  forget(room: string, event: string): Readonly<Record<string, null>> {
     return { [keyOf(room, event)]: null }
   }
 
@@ -77,8 +78,8 @@ export class SealedEvents {
   }
 }
 
-function keyOf(room: string, { event_id: id }: RoomEvent): string {
-  return `${prefix}${room} ${id}`
+function keyOf(room: string, event: string): string {
+  return `${prefix}${room} ${event}`
 }
 
 function roomOf(key: string): string {
