@@ -158,7 +158,8 @@ test(
       const { exitCode } = running.child
       const how =
         exitCode === null ? JSON.stringify(await home.status()) : `ended with ${exitCode}: ${running.stderr}`
-      throw new Error(`lost: ${(await open()).join('; ')}\n${how}`, { cause: error })
+      const lost = (await open()).join('; ')
+      throw new Error(`lost: ${lost}\n${how}\n${await synapse.complaints()}`, { cause: error })
     })
     await home.quiet()
     const begun = home.journal().flatMap(({ event, text }) => (event === 'begun' ? [text] : []))

@@ -102,6 +102,12 @@ export class Synapse {
     clearTimeout(impatience)
   }
 
+  /** The end of what the server complained of. */
+  async complaints(): Promise<string> {
+    const log = await readFile(join(this.#folder, 'synapse.log'), 'utf8').catch(() => '')
+    return log.slice(-4000)
+  }
+
   async restart(): Promise<void> {
     await this.down()
     await this.up()
