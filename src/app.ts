@@ -14,8 +14,7 @@ import { OutageWatch } from './outage-watch.ts'
 import { confirmRestart, noteRestart } from './restart-note.ts'
 import { factsOf, statusOf, type StatusFacts } from './status-facts.ts'
 import { openDatabase, openForReading, storeFile } from './store/open.ts'
-import { SqliteStore } from './store/sqlite-store.ts'
-import { traceOf } from './store/trace.ts'
+import { sqliteStore, type SqliteStore } from './store/sqlite-store.ts'
 import { TransportLine } from './transport-line.ts'
 import { readMemory } from './workspace/instructions.ts'
 
@@ -71,7 +70,7 @@ const pruneAfterStartMs = 5 * 60_000
 /** Builds the house and opens its doors: store, adapters, flow, transports. */
 export async function startApp(options: AppOptions): Promise<App> {
   const { home, log } = options
-  const store = new SqliteStore(openDatabase(join(home, storeFile)))
+  const store = sqliteStore(openDatabase(join(home, storeFile)))
   const agent = await openAgent({ ...options, memoryOf: (source) => memoryOf(store, source) })
   const transports = new Map<string, Transport>()
   const keep = <T>(write: () => T, signal: AbortSignal) =>
@@ -167,7 +166,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 /** The life of a message while ductor is not running; empty where there is no store yet. */
 export function readTrace(home: string, id: string): readonly TraceLine[] {
   using db = openForReading(join(home, storeFile))
-  return traceOf(db, id)
+  return sqliteStore(db).trace(id)
 }
 
 function restart({ restart: again }: AppOptions, memory: Memory, place: Place): boolean {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import type { Action } from './action.ts'
 import type { Place } from './message.ts'
 import type { Outbox } from './outbox.ts'
-import type { Action, Store } from './store.ts'
+import type { Store } from './store.ts'
 import { noticeView, type Choice, type Part, type View } from './view.ts'
 
 export interface Offer {

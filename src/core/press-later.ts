@@ -1,3 +1,4 @@
+import type { Action } from './action.ts'
 import { filePart } from './answer.ts'
 import { browse } from './browse.ts'
 import type { Flow } from './flow.ts'
@@ -5,7 +6,7 @@ import type { Inbound, Message, Place } from './message.ts'
 import { modelOffers } from './model-offers.ts'
 import { PlaceControl } from './place-control.ts'
 import type { RunningTurn } from './running-turn.ts'
-import type { Action, StoredChoice } from './store.ts'
+import type { StoredChoice } from './store.ts'
 
 /** What reaches beyond the store: a running turn, a provider, a menu. */
 type LaterAction = Exclude<

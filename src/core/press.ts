@@ -1,10 +1,11 @@
+import type { Action } from './action.ts'
 import { queueKey } from './conversation.ts'
 import type { Flow } from './flow.ts'
 import type { Inbound, Message, Press } from './message.ts'
 import { carryOn } from './press-later.ts'
 import { together } from './prompt.ts'
 import { settleStale } from './stale.ts'
-import type { Action, StoredChoice } from './store.ts'
+import type { StoredChoice } from './store.ts'
 import { UserError } from './user-error.ts'
 
 /** A typed number or label means a choice only while the question is fresh: a plain “3” tomorrow is a prompt. */

@@ -1,7 +1,39 @@
+import type { Action } from './action.ts'
 import type { Inbound, MessageRef, Place } from './message.ts'
 import type { StopReason, Usage } from './provider.ts'
 import type { Content } from './transport.ts'
 import type { Choice, View } from './view.ts'
+
+/**
+ * Port: what the flow needs of the store. Everything is durable when a method (or `transaction`) has returned. What a
+ * place is need not be told beforehand: it is written down with the first thing that belongs to it.
+ */
+export interface Store
+  extends Inbox, Strands, Sessions, Turns, Choices, Publications, Posts, Traces, Memories {
+  /** All or nothing. May be nested; the outermost decides. */
+  transaction<T>(work: () => T): T
+}
+
+/** What was heard, each event once, and how it stands. */
+export interface Inbox {
+  /** Undefined: this id was taken before. */
+  addInbound(inbound: Inbound, state: InboxState, strand?: string): number | undefined
+  inboundBySeq(seq: number): InboxRow | undefined
+  inboundsOfTurn(turn: string): readonly InboxRow[]
+  /** The newest event of kind `message` with this network id, in this place or in another thread of its chat. */
+  inboundOfMessage(place: Place, messageId: string): InboxRow | undefined
+  /** In the order in which they were taken. */
+  inboundsIn(state: InboxState, place?: string, strand?: string): readonly InboxRow[]
+  /** The first of the queue, at most `limit`. */
+  nextQueued(place: string, strand: string, limit: number): readonly InboxRow[]
+  /** The place and strand of everything that is queued. */
+  queues(): readonly { readonly place: Place; readonly strand: string }[]
+  replaceText(seq: number, text: string): void
+  setInboxState(seq: number, state: InboxState, turn?: string): void
+  countInbox(state: InboxState): number
+  /** One more attempt is begun; gives how many that makes. */
+  countAttempt(seq: number): number
+}
 
 /**
  * How an inbound event stands.
@@ -34,6 +66,16 @@ export interface InboxRow {
   readonly receivedAt: number
 }
 
+/** The parallel sessions of each place, and what was chosen for them. */
+export interface Strands {
+  strand(place: string, name: string): StrandRow | undefined
+  /** All of the place but the main one, last used first. */
+  strands(place: string): readonly StrandRow[]
+  saveStrand(place: Place, strand: StrandRow): void
+  /** Forgets the strand and its sessions. */
+  removeStrand(place: string, name: string): void
+}
+
 /** One of the parallel sessions of a place, with what a person chose for it. */
 export interface StrandRow {
   readonly name: string
@@ -46,6 +88,16 @@ export interface StrandRow {
   readonly usedAt: number
 }
 
+/** The session of each strand with each provider. */
+export interface Sessions {
+  session(place: string, strand: string, provider: string): SessionRow | undefined
+  sessions(place: string, strand: string): readonly SessionRow[]
+  /** Another id than the one before begins another session. */
+  setSession(place: Place, strand: string, provider: string, id: string | undefined): void
+  /** A turn in this session has ended. */
+  useSession(place: string, strand: string, provider: string, used: Usage): void
+}
+
 /** The session that a strand has with one provider. */
 export interface SessionRow {
   readonly provider: string
@@ -53,52 +105,42 @@ export interface SessionRow {
   readonly id: string
   readonly beganAt: number
   readonly usedAt: number
-  /** Turns that were begun in it. */
+  /** Turns that have ended in it. */
   readonly messages: number
   readonly costUsd: number
   readonly contextTokens?: number
   readonly contextWindow?: number
 }
 
-/** What the pressing of a choice does. Kept as JSON. */
-export type Action =
-  | { readonly do: 'cancel'; readonly seq: number }
-  | { readonly do: 'steer'; readonly seq: number }
-  /** The label goes to the agent, as if the person had written it. */
-  | { readonly do: 'prompt'; readonly text: string; readonly strand: string }
-  | {
-      readonly do: 'model'
-      readonly strand: string
-      readonly provider: string
-      readonly model?: string
-      readonly effort?: string
-    }
-  /** Shows the models of this provider to choose from. */
-  | { readonly do: 'models'; readonly strand: string; readonly provider: string }
-  | { readonly do: 'resume'; readonly strand: string; readonly provider: string; readonly session: string }
-  | { readonly do: 'end-strand'; readonly strand: string }
-  /** As if the person had written it: `/status`. */
-  | { readonly do: 'command'; readonly name: string }
-  | { readonly do: 'browse'; readonly path: string; readonly from: number }
-  | { readonly do: 'send-file'; readonly path: string }
-  /** The person's next message says why not. */
-  | { readonly do: 'deny-why'; readonly turn: string; readonly request: string }
-  /** `option`: its number, from 0; `done`: what was chosen so far is the answer; `words`: the next message is. */
-  | {
-      readonly do: 'answer'
-      readonly turn: string
-      readonly question: string
-      readonly option: number | 'done' | 'words'
-    }
-  | { readonly do: 'continue' | 'again' | 'drop'; readonly turn: string }
-  | { readonly do: 'run-stale' | 'drop-stale' }
-  | {
-      readonly do: 'permit'
-      readonly turn: string
-      readonly request: string
-      readonly allow: boolean
-      readonly remember: boolean
-    }
+/** The turns that were begun, and how they ended. */
+export interface Turns {
+  startTurn(turn: TurnRow): void
+  endTurn(id: string, stop: StopReason | 'interrupted'): void
+  runningTurns(): readonly TurnRow[]
+  turn(id: string): TurnRow | undefined
+}
+
+export interface TurnRow {
+  readonly id: string
+  readonly place: Place
+  readonly strand: string
+  readonly provider: string
+  readonly startedAt: number
+}
+
+/** What people can press, and what was pressed. */
+export interface Choices {
+  addChoice(choice: StoredChoice): void
+  choice(token: string): StoredChoice | undefined
+  /** The choices that the message `ref` shows, in order. */
+  choicesOfMessage(place: string, ref: MessageRef): readonly StoredChoice[]
+  /** The choices of the newest publication in this place that has unspent ones, in order. */
+  newestChoices(place: string): readonly StoredChoice[]
+  /** The publications that show choices which were made before `at` and are open still. */
+  publicationsWithChoicesBefore(at: number): readonly string[]
+  /** Spends every choice of the publication. */
+  spendChoices(publication: string): void
+}
 
 export interface StoredChoice extends Choice {
   readonly place: string
@@ -110,12 +152,16 @@ export interface StoredChoice extends Choice {
   readonly spent: boolean
 }
 
-export interface TurnRow {
-  readonly id: string
-  readonly place: Place
-  readonly strand: string
-  readonly provider: string
-  readonly startedAt: number
+/** What each chat should show. */
+export interface Publications {
+  savePublication(publication: PublicationRow): void
+  publication(key: string): PublicationRow | undefined
+  /** The newest publication that the message `ref` belongs to. */
+  publicationOfPost(place: string, ref: MessageRef): PublicationRow | undefined
+  setPublicationState(key: string, state: PublicationState): void
+  publicationsIn(state: PublicationState): readonly PublicationRow[]
+  publicationsOfTurn(turn: string): readonly PublicationRow[]
+  countPublications(state: PublicationState): number
 }
 
 /** `live`: progress of a running turn. `final`: must come to be seen. `settled`: it is. `dead`: it never will be. */
@@ -128,6 +174,15 @@ export interface PublicationRow {
   readonly state: PublicationState
   readonly turn?: string
   readonly replyTo?: string
+}
+
+/** The messages of ours that show it. */
+export interface Posts {
+  posts(publication: string): readonly PostRow[]
+  putPost(publication: string, post: PostRow): void
+  removePost(publication: string, index: number): void
+  /** The newest messages of ours in the chat of this place, in whatever topic. */
+  refsInChatOf(place: string): ReadonlySet<MessageRef>
 }
 
 /** One message of a publication, as far as we know. */
@@ -143,6 +198,16 @@ export interface PostRow {
   readonly revision: number
 }
 
+/** What became of each message, line by line. */
+export interface Traces {
+  note(subject: TraceSubject, event: string, detail?: string): void
+  /**
+   * The life of the message that `id` names, in the order of time: the network's own id of a message from either side,
+   * or of the event that brought it; `<place>/<id>` where the id alone is not enough (Telegram counts anew in each chat).
+   */
+  trace(id: string): readonly TraceLine[]
+}
+
 /** What a trace line belongs to. */
 export interface TraceSubject {
   readonly seq?: number
@@ -156,77 +221,8 @@ export interface TraceLine {
   readonly detail?: string
 }
 
-/** Port: what the flow needs of the store. Everything is durable when a method (or `transaction`) has returned. */
-export interface Store {
-  /** All or nothing. May be nested; the outermost decides. */
-  transaction<T>(work: () => T): T
-
-  /** Undefined: this id was taken before. */
-  addInbound(inbound: Inbound, state: InboxState, strand?: string): number | undefined
-  inboundBySeq(seq: number): InboxRow | undefined
-  inboundsOfTurn(turn: string): readonly InboxRow[]
-  /** The newest event of kind `message` with this network id, in this place or in another thread of its chat. */
-  inboundOfMessage(place: Place, messageId: string): InboxRow | undefined
-  /** In the order in which they were taken. */
-  inboundsIn(state: InboxState, place?: string, strand?: string): readonly InboxRow[]
-  /** The first of the queue, at most `limit`. */
-  nextQueued(place: string, strand: string, limit: number): readonly InboxRow[]
-  /** The place and strand of everything that is queued. */
-  queues(): readonly { readonly place: Place; readonly strand: string }[]
-  replaceText(seq: number, text: string): void
-  setInboxState(seq: number, state: InboxState, turn?: string): void
-  countInbox(state: InboxState): number
-  /** One more attempt is begun; gives how many that makes. */
-  countAttempt(seq: number): number
-
-  strand(place: string, name: string): StrandRow | undefined
-  /** All of the place but the main one, last used first. */
-  strands(place: string): readonly StrandRow[]
-  saveStrand(place: Place, strand: StrandRow): void
-  /** Forgets the strand and its sessions. */
-  removeStrand(place: string, name: string): void
-
-  session(place: string, strand: string, provider: string): SessionRow | undefined
-  sessions(place: string, strand: string): readonly SessionRow[]
-  /** Another id than the one before begins another session. */
-  setSession(place: Place, strand: string, provider: string, id: string | undefined): void
-  /** A turn in this session has ended. */
-  useSession(place: string, strand: string, provider: string, used: Usage): void
-
-  startTurn(turn: TurnRow): void
-  endTurn(id: string, stop: StopReason | 'interrupted'): void
-  runningTurns(): readonly TurnRow[]
-  turn(id: string): TurnRow | undefined
-
-  addChoice(choice: StoredChoice): void
-  choice(token: string): StoredChoice | undefined
-  /** The choices that the message `ref` shows, in order. */
-  choicesOfMessage(place: string, ref: MessageRef): readonly StoredChoice[]
-  /** The choices of the newest publication in this place that has unspent ones, in order. */
-  newestChoices(place: string): readonly StoredChoice[]
-  /** The publications that show choices which were made before `at` and are open still. */
-  publicationsWithChoicesBefore(at: number): readonly string[]
-  /** Spends every choice of the publication. */
-  spendChoices(publication: string): void
-
-  savePublication(publication: PublicationRow): void
-  publication(key: string): PublicationRow | undefined
-  /** The newest publication that the message `ref` belongs to. */
-  publicationOfPost(place: string, ref: MessageRef): PublicationRow | undefined
-  setPublicationState(key: string, state: PublicationState): void
-  publicationsIn(state: PublicationState): readonly PublicationRow[]
-  publicationsOfTurn(turn: string): readonly PublicationRow[]
-  countPublications(state: PublicationState): number
-  posts(publication: string): readonly PostRow[]
-  putPost(publication: string, post: PostRow): void
-  removePost(publication: string, index: number): void
-  /** The newest messages of ours in the chat of this place, in whatever topic. */
-  refsInChatOf(place: string): ReadonlySet<MessageRef>
-
-  note(subject: TraceSubject, event: string, detail?: string): void
-  /** The life of the message with this id, by the network's own name for it; see `ductor trace`. */
-  trace(id: string): readonly TraceLine[]
-
+/** What the sources keep between runs; see `Memory`. */
+export interface Memories {
   recall(source: string, key: string): string | undefined
   list(source: string, prefix: string): readonly (readonly [key: string, value: string])[]
   remember(source: string, entries: Readonly<Record<string, string | null>>): void

@@ -7,7 +7,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { message, place, silentLog } from '../../tests/support/stage.ts'
 import { untilStored } from '../core/until-stored.ts'
 import { openDatabase } from './open.ts'
-import { SqliteStore } from './sqlite-store.ts'
+import { sqliteStore, type SqliteStore } from './sqlite-store.ts'
 
 function file(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'ductor-store-'))
@@ -18,12 +18,12 @@ function file(t: TestContext): string {
 /** Gives the store; where it is in a file, closed and opened again each time. */
 function opener(t: TestContext, kind: string): () => SqliteStore {
   const path = kind === 'in memory' ? ':memory:' : file(t)
-  let store = new SqliteStore(openDatabase(path))
+  let store = sqliteStore(openDatabase(path))
   t.after(() => store.close())
   return () => {
     if (path === ':memory:') return store
     store.close()
-    store = new SqliteStore(openDatabase(path))
+    store = sqliteStore(openDatabase(path))
     return store
   }
 }
@@ -148,7 +148,7 @@ test('a store that a newer ductor wrote is refused with a clear line, and left a
 
 test('while the disk is full nothing is given up, and it goes on by itself when there is room', async (t) => {
   const db = openDatabase(file(t))
-  const store = new SqliteStore(db)
+  const store = sqliteStore(db)
   t.after(() => store.close())
   db.exec('pragma max_page_count = 1')
   let trouble: string | undefined

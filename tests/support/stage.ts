@@ -11,7 +11,7 @@ import type { Content, Intake, Operation, Transport } from '../../src/core/trans
 import { untilStored } from '../../src/core/until-stored.ts'
 import type { Part, View } from '../../src/core/view.ts'
 import { openDatabase } from '../../src/store/open.ts'
-import { SqliteStore } from '../../src/store/sqlite-store.ts'
+import { sqliteStore, type SqliteStore } from '../../src/store/sqlite-store.ts'
 import { eventually } from './eventually.ts'
 
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -218,7 +218,7 @@ export function setStage({
   others = [],
   moreTransports = [],
 }: StageOptions = {}): Stage {
-  const store = new SqliteStore(openDatabase(path))
+  const store = sqliteStore(openDatabase(path))
   const transports = new Map<string, Transport>([['paper', transport], ...moreTransports])
   const alive = new AbortController()
   const outbox = new Outbox({

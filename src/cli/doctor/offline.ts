@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { AdapterDeps, Log } from '../../core/define.ts'
 import type { Memory } from '../../core/transport.ts'
 import { openForReading, storeFile } from '../../store/open.ts'
-import { SqliteStore } from '../../store/sqlite-store.ts'
+import { sqliteStore, type SqliteStore } from '../../store/sqlite-store.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -14,7 +14,7 @@ export function offline(home: string, name: string): AdapterDeps {
 function memoryOf(path: string, source: string): Memory {
   const read = <T>(look: (store: SqliteStore) => T, otherwise: T): T => {
     try {
-      const opened = new SqliteStore(openForReading(path))
+      const opened = sqliteStore(openForReading(path))
       try {
         return look(opened)
       } finally {

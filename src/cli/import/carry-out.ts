@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../../core/define.ts'
 import { openDatabase, storeFile } from '../../store/open.ts'
-import { SqliteStore } from '../../store/sqlite-store.ts'
+import { sqliteStore, type SqliteStore } from '../../store/sqlite-store.ts'
 import { writeConfig } from '../onboarding/write.ts'
 import { copyFiles } from './files.ts'
 import type { ImportPlan, PlacedSession } from './plan.ts'
@@ -13,7 +13,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 export async function carryOut(plan: ImportPlan, home: string): Promise<void> {
   mkdirSync(home, { recursive: true, mode: 0o700 })
   copyFiles(plan.from, home, plan.files)
-  const store = new SqliteStore(openDatabase(join(home, storeFile)))
+  const store = sqliteStore(openDatabase(join(home, storeFile)))
   try {
     for (const [transport, heirloom] of plan.heirlooms) {
       const memory = {

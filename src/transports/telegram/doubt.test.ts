@@ -8,7 +8,7 @@ import { Outbox } from '../../core/outbox.ts'
 import { untilStored } from '../../core/until-stored.ts'
 import { noticeView, type View } from '../../core/view.ts'
 import { openDatabase } from '../../store/open.ts'
-import { SqliteStore } from '../../store/sqlite-store.ts'
+import { sqliteStore, type SqliteStore } from '../../store/sqlite-store.ts'
 import { Stage, type StageOptions } from './stage.fake.ts'
 import type { Fault } from './telegram-http.fake.ts'
 
@@ -21,7 +21,7 @@ class Post {
   readonly store: SqliteStore
   readonly outbox: Outbox
 
-  constructor(stage: Stage, store = new SqliteStore(openDatabase(':memory:'))) {
+  constructor(stage: Stage, store = sqliteStore(openDatabase(':memory:'))) {
     this.stage = stage
     this.store = store
     this.outbox = new Outbox({

@@ -6,7 +6,7 @@ import type { Place } from '../../core/message.ts'
 import { Outbox } from '../../core/outbox.ts'
 import type { View } from '../../core/view.ts'
 import { openDatabase } from '../../store/open.ts'
-import { SqliteStore } from '../../store/sqlite-store.ts'
+import { sqliteStore } from '../../store/sqlite-store.ts'
 import { Stage } from './stage.fake.ts'
 
 /** Lets the calls that are under way come back: the network is real, only the clock is not. */
@@ -28,7 +28,7 @@ test('three turns that stream in one forum keep to 20 calls a minute, and each a
   const forum = network.group(-1001, { forum: true })
   const topics = ['one', 'two', 'three'].map((name) => forum.topic(name))
   const outbox = new Outbox({
-    store: new SqliteStore(openDatabase(':memory:')),
+    store: sqliteStore(openDatabase(':memory:')),
     transports: new Map([['telegram', stage.transport]]),
     log: silentLog,
     keep: async (write) => write(),
