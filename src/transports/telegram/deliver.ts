@@ -66,15 +66,16 @@ export class Delivery {
   ): Promise<MessageRef | undefined> {
     const { api, ledger } = this.#deps
     const { chat } = this.addressOf(post.place)
-    const after = ledger.begunAfter(post.key)
-    if (after === undefined) return undefined
+    const after = Math.max(ledger.begunAfter(post.key) ?? 0, this.#answered(post) ?? 0)
+    if (after === 0) return undefined
     try {
       this.#ready(chat)
       const content = fromLostTopic(deliverable(post.content), this.#deps.chats.lostTopic(post.place))
-      const taken = (id: number): boolean => others.has(refOf(post.place, chat, id))
+      const taken = (id: number): boolean =>
+        others.has(refOf(post.place, chat, id)) || ledger.isElsewhere(chat, id)
       const range = { after, newest: ledger.newest(chat), taken }
       const found = await this.#told(chat, () => findPost(api, chat, content, range, signal))
-      if (found === undefined) return undefined
+      if (found === undefined) return this.#notThere(post.key)
       this.#noteSent(post.key, chat, found)
       return refOf(post.place, chat, found)
     } catch (error) {
@@ -98,22 +99,23 @@ export class Delivery {
     for (let tries = 1; ; tries += 1) {
       const { chat } = this.addressOf(place)
       this.#ready(chat)
-      this.#beginPost(key, chat)
+      this.#beginPost(operation, chat)
       try {
         const id = idOf(await this.#told(chat, () => this.#send(operation, signal)))
         this.#noteSent(key, chat, id)
         return refOf(place, chat, id)
       } catch (error) {
-        if (isRefused(error)) ledger.end(key)
+        if (isRefused(error)) ledger.refused(key)
         if (tries > 2 || !(error instanceof CallError) || !this.#learn(error, place)) throw error
         if (chats.isReachable(chat) === false) throw error
       }
     }
   }
 
-  #beginPost(key: string, chat: string): void {
+  #beginPost(operation: Post, chat: string): void {
+    const { ledger, now } = this.#deps
     try {
-      this.#deps.ledger.begin(key, chat)
+      ledger.begin(operation.key, chat, now(), this.#answered(operation))
     } catch (error) {
       throw new DeliveryError('unreachable', 'it could not be written down that a post begins', {
         cause: error,
@@ -121,23 +123,37 @@ export class Delivery {
     }
   }
 
+  /** A call that is still on its way would make two of it: for a moment nobody knows. */
+  #notThere(key: string): undefined {
+    const wait = this.#deps.ledger.unsettledMs(key, this.#deps.now())
+    if (wait > 0) {
+      throw new DeliveryError('rate-limited', 'what was sent may still be on its way', { retryAfterMs: wait })
+    }
+  }
+
+  /** The number of the message that this one answers, where it stands in the same chat. */
+  #answered({ place, replyTo }: Post): number | undefined {
+    const here = this.addressOf(place).chat === place.chat
+    return here && replyTo !== undefined && /^\d{1,15}$/.test(replyTo) ? Number(replyTo) : undefined
+  }
+
   #noteSent(key: string, chat: string, id: number): void {
-    this.#deps.ledger.saw(chat, id)
+    this.#deps.ledger.saw(chat, id, true)
     this.#deps.ledger.end(key)
   }
 
   async #send(operation: Post, signal: AbortSignal): Promise<unknown> {
     const { api, chats } = this.#deps
-    const { place, notify, replyTo } = operation
+    const { place, notify } = operation
     const { chat, thread } = this.addressOf(place)
     const content = fromLostTopic(deliverable(operation.content), chats.lostTopic(place))
-    const reply = chat === place.chat && replyTo !== undefined && /^\d+$/.test(replyTo)
+    const answered = this.#answered(operation)
     const manner: Manner = {
       ...(thread === undefined ? {} : { message_thread_id: thread }),
       disable_notification: !notify,
-      ...(reply
-        ? { reply_parameters: { message_id: Number(replyTo), allow_sending_without_reply: true } }
-        : {}),
+      ...(answered === undefined
+        ? {}
+        : { reply_parameters: { message_id: answered, allow_sending_without_reply: true } }),
     }
     if (!('kind' in content)) return sendText(api, chat, content, manner, signal)
     const fields = Object.entries({ chat_id: chat, ...manner }).map(([key, value]) => [

@@ -153,6 +153,59 @@ describe('a post on Telegram whose fate is unknown', () => {
     assert.deepEqual(post.texts.toSorted(), ['after', 'before', 'found again?'])
   })
 
+  test('is found in a group of which only Telegram’s own words were heard, also after a restart', async () => {
+    const post = await Post.open({ settings: { allowed_group_ids: [-1001] } })
+    await using stage = post.stage
+    const person = stage.network.person(owner)
+    const group = stage.network.group(-1001)
+    await stage.connect()
+    for (let n = 0; n < 40; n += 1) stage.network.world.put(group.chat, { from: person.user, text: 'old' })
+    // Somebody joins: no message of a person, but it has a number.
+    person.adds(group)
+    await eventually(() => stage.store.list('newest/-1001').length > 0, 'the number')
+    stage.network.breaks('sendMessage', { how: 'answer-lost' }, 3)
+    post.show('turn/1', answer('once'), true, -1001)
+    await eventually(() => stage.network.posts(-1001).length === 1, 'the answer')
+    await post.outbox.close(0)
+    const again = new Post(stage.reopened(), post.store)
+    again.outbox.resume()
+    await again.settled(1)
+    assert.equal(stage.network.calls('sendMessage').length, 1)
+  })
+
+  test('is found by the message that it answers, where nothing else is known of the chat', async () => {
+    const post = await Post.open({ settings: { allowed_group_ids: [-1001] } })
+    await using stage = post.stage
+    const group = stage.network.group(-1001)
+    for (let n = 0; n < 500; n += 1) stage.network.world.put(group.chat, { text: 'old' })
+    const prompt = stage.network.person(owner).writes('and?', { in: group })
+    stage.network.breaks('sendMessage', { how: 'answer-lost' }, 3)
+    const where: Place = { key: 'tg:-1001', transport: 'telegram', chat: '-1001' }
+    post.outbox.show({ key: 'turn/1', place: where, view: answer('once'), final: true, replyTo: `${prompt}` })
+    await post.settled(1)
+    assert.equal(stage.network.posts(-1001).length, 1)
+    assert.equal(stage.network.calls('sendMessage').length, 1)
+  })
+
+  test('is looked for also when its second sending was refused, and others were sent meanwhile', async () => {
+    const post = await Post.open()
+    await using stage = post.stage
+    const { network } = stage
+    const other = network.person(owner + 1).starts()
+    await stage.connect()
+    network.person(owner).writes('go')
+    await stage.taken(1)
+    // It arrives while it is looked for, after its number was passed.
+    network.breaks('sendMessage', { how: 'slow', ms: 2600 })
+    post.show('turn/1', answer('once'))
+    await eventually(() => network.calls('editMessageText').length > 20, 'the search')
+    network.breaks('sendMessage', { how: 'flood', seconds: 1 })
+    await eventually(() => network.history.some(({ fault }) => fault === 'flood'), 'the refusal')
+    post.show('turn/2', answer('another'), true, other.id)
+    await post.settled(2)
+    assert.deepEqual(post.texts, ['once'])
+  })
+
   test('that comes late all the same is marked in the trace', async () => {
     const post = await Post.open()
     await using stage = post.stage

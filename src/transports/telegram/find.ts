@@ -13,7 +13,7 @@ export interface Range {
   readonly after: number
   /** The highest number that is known now. */
   readonly newest: number
-  /** Is this another message of ours? It must not be touched. */
+  /** Is this another message, ours or not? It must not be touched. */
   readonly taken: (id: number) => boolean
 }
 
@@ -29,9 +29,12 @@ export async function findPost(
   { after, newest, taken }: Range,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const last = Math.min(Math.max(newest, after) + beyond, after + most)
-  for (let id = after + 1; id <= last; id += 1) {
-    if (!taken(id) && (await isAt(api, chat, id, content, signal))) return id
+  const last = Math.max(newest, after) + beyond
+  let tried = 0
+  for (let id = after + 1; id <= last && tried < most; id += 1) {
+    if (taken(id)) continue
+    tried += 1
+    if (await isAt(api, chat, id, content, signal)) return id
   }
   return undefined
 }

@@ -18,7 +18,11 @@ export interface Me {
 }
 
 /** What an update means to us. */
-export type Heard = { readonly facts: readonly Fact[] } & (
+export type Heard = {
+  readonly facts: readonly Fact[]
+  /** The message that it is about. */
+  readonly seen?: { readonly chat: string; readonly message: number; readonly ours: boolean }
+} & (
   | { readonly kind: 'inbound'; readonly inbound: Inbound }
   /** Somebody took the bot into a group or a channel. */
   | { readonly kind: 'added'; readonly chat: string; readonly by: string }
@@ -43,6 +47,15 @@ export function hear(wire: unknown, ears: Ears): Heard {
   if (update === undefined) {
     return { kind: 'ignored', why: 'an update of unknown shape', strange: true, facts: [] }
   }
+  const where = update.message ?? update.edited_message ?? update.callback_query?.message
+  const heard = meaningOf(update, ears)
+  if (where === undefined) return heard
+  // Buttons are on messages of the bot.
+  const ours = update.callback_query !== undefined || update.message?.from?.id === ears.me.id
+  return { ...heard, seen: { chat: String(where.chat.id), message: where.message_id, ours } }
+}
+
+function meaningOf(update: Update, ears: Ears): Heard {
   const { message: written, edited_message: edited, my_chat_member: member } = update
   if (written !== undefined) return hearMessage(written, update, ears)
   if (edited !== undefined) return hearMessage(edited, update, ears)

@@ -148,10 +148,9 @@ export class Poller {
       Object.assign(entries, chats.learn(fact))
       learnt(fact)
     }
-    if (meaning.kind === 'inbound' && meaning.inbound.kind === 'message') {
-      const { place, messageId } = meaning.inbound
-      const number = Number(messageId)
-      if (Number.isSafeInteger(number)) Object.assign(entries, ledger.saw(place.chat, number))
+    if (meaning.seen !== undefined) {
+      const { chat, message, ours } = meaning.seen
+      Object.assign(entries, ledger.saw(chat, message, ours))
     }
     return entries
   }
