@@ -120,39 +120,57 @@ test(
   'a service is installed, asked about and uninstalled by the words of systemd',
   { skip: process.platform === 'linux' ? false : 'systemd is of Linux' },
   async () => {
-    // Stands for systemctl and loginctl: writes down what it is asked. No container has a systemd of its own.
+    // Stands for systemctl and the others: writes down what it is asked, and starts and stops ductor. The real one is
+    // met in setup-service.test.ts, where a machine allows that.
     const tools = mkdtempSync(join(tmpdir(), 'ductor-tools-'))
     const spoken = join(tools, 'spoken')
-    for (const name of ['systemctl', 'loginctl', 'journalctl']) {
-      writeFileSync(join(tools, name), `#!/bin/sh\necho "${name} $*" >> '${spoken}'\n`)
-      chmodSync(join(tools, name), 0o755)
+    const ductor = [process.execPath, join(import.meta.dirname, '..', 'bin', 'ductor.mjs')].join(' ')
+    const stand = (name: string, lines: readonly string[]) => {
+      const log = `echo "${name} $*" >> '${spoken}'`
+      writeFileSync(join(tools, name), ['#!/bin/sh', log, ...lines, ''].join('\n'), { mode: 0o755 })
     }
+    stand('loginctl', ['exit 1'])
+    stand('journalctl', [])
+    stand('systemctl', [
+      'case "$2" in',
+      `restart|start) ${ductor} > /dev/null 2>&1 & ;;`,
+      `stop|disable) ${ductor} stop ;;`,
+      'esac',
+      'exit 0',
+    ])
     await using stage = settled(web, { PATH: [tools, '/usr/bin', '/bin'].join(delimiter) })
+    const run = (...args: string[]) => stage.home.run(...args)
     try {
-      assert.match((await stage.home.run('service', 'start')).stderr, /not installed/)
-      const installed = await stage.home.run('service', 'install')
+      assert.match((await run('service', 'start')).stderr, /not installed/)
+      const installed = await run('service', 'install')
       assert.equal(installed.code, 0, installed.stderr)
+      assert.match(installed.stdout, /is a service of systemd now \(pid \d+\)\. It starts when you log in/)
+      assert.match(installed.stdout, /sudo loginctl enable-linger \S+\n$/)
       const units = join(stage.person, '.config', 'systemd', 'user')
       const [unit = ''] = readdirSync(units)
       assert.match(unit, /^ductor-ductor-home-\S+-[0-9a-f]{6}\.service$/)
       assert.match(readFileSync(join(units, unit), 'utf8'), new RegExp(`DUCTOR_HOME=${stage.home.folder}`))
       for (const what of ['status', 'logs', 'stop', 'start', 'uninstall'])
-        assert.equal((await stage.home.run('service', what)).code, 0, what)
+        assert.equal((await run('service', what)).code, 0, what)
       assert.deepEqual(readdirSync(units), [])
       assert.deepEqual(readFileSync(spoken, 'utf8').trimEnd().split('\n'), [
         'systemctl --user daemon-reload',
         `systemctl --user enable ${unit}`,
+        `systemctl --user reset-failed ${unit}`,
         `systemctl --user restart ${unit}`,
         'loginctl enable-linger',
         `systemctl --user --no-pager status ${unit}`,
-        `journalctl --user -u ${unit} -n 100 --no-pager`,
+        `journalctl --user -q -u ${unit} -n 100 --no-pager`,
         `systemctl --user stop ${unit}`,
+        `systemctl --user reset-failed ${unit}`,
         `systemctl --user start ${unit}`,
         `systemctl --user disable --now ${unit}`,
+        `systemctl --user reset-failed ${unit}`,
         'systemctl --user daemon-reload',
       ])
       assert.ok(existsSync(join(stage.home.folder, 'config', 'config.json')))
     } finally {
+      await run('stop')
       rmSync(tools, { recursive: true, force: true })
     }
   },

@@ -47,7 +47,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   let app: App | undefined
   await using _control = await openControl(home, {
     version: version(),
-    answers: answersOf(options, stopped, () => app),
+    answers: answersOf(options, live, stopped, () => app),
     log,
   })
   const names = config.transports.map(({ definition }) => definition.name)
@@ -146,10 +146,15 @@ function leaveLastWords(log: Log): void {
 
 function answersOf(
   { config, provider }: ForegroundOptions,
+  live: LiveConfig,
   stopped: StopSignals,
   app: () => App | undefined,
 ): ReadonlyMap<string, (query: URLSearchParams) => unknown> {
   const startedAt = Date.now()
+  const stop = (code?: number) => {
+    stopped.ask(code)
+    return { stopping: true, grace_s: live.core.shutdown_grace_seconds }
+  }
   const starting: StatusFacts = {
     transports: config.transports.map(({ definition: { name } }) => ({
       name,
@@ -176,20 +181,8 @@ function answersOf(
       }),
     ],
     ['trace', (query) => app()?.trace(query.get('id') ?? '') ?? []],
-    [
-      'stop',
-      () => {
-        stopped.ask()
-        return { stopping: true, grace_s: config.core.shutdown_grace_seconds }
-      },
-    ],
-    [
-      'restart',
-      () => {
-        stopped.ask(restartCode)
-        return { stopping: true, grace_s: config.core.shutdown_grace_seconds }
-      },
-    ],
+    ['stop', () => stop()],
+    ['restart', () => stop(restartCode)],
   ])
 }
 

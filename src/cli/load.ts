@@ -15,10 +15,15 @@ export const adapters: Adapters = {
 /** Throws all that is wrong with the file at once, a line each. */
 export function good(loaded: Exclude<Loaded, { state: 'missing' }>): LoadedConfig {
   if (loaded.state === 'good') return loaded.config
-  const lines = loaded.problems.map((problem) => `  ${sentence(problem)}`)
-  const begin = loaded.begun ? [] : [howToBegin(loaded.path)]
-  const also = loaded.warnings.map(({ key, message }) => `warning: ${key}: ${message}`)
-  throw new UserError([...begin, `${loaded.path} cannot be used:`, ...lines, ...also].join('\n'))
+  throw new UserError(complaint(loaded))
+}
+
+/** All that is wrong with the file, a line each. */
+export function complaint({ path, begun, problems, warnings }: Extract<Loaded, { state: 'wrong' }>): string {
+  const lines = problems.map((problem) => `  ${sentence(problem)}`)
+  const begin = begun ? [] : [howToBegin(path)]
+  const also = warnings.map(({ key, message }) => `warning: ${key}: ${message}`)
+  return [...begin, `${path} cannot be used:`, ...lines, ...also].join('\n')
 }
 
 /** The one line for a home where nothing is configured. */

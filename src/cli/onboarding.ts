@@ -8,7 +8,7 @@ import type { Log } from '../core/define.ts'
 import type { Interview, SetUpResult } from '../core/set-up.ts'
 import { UserError } from '../core/user-error.ts'
 import { isLocked } from '../lib/lock.ts'
-import { installService, recipeFor } from '../service/service.ts'
+import { recipeFor } from '../service/service.ts'
 import { lockPath } from './control.ts'
 import { install, librariesOf, missing } from './extras.ts'
 import { homeFolder } from './home.ts'
@@ -24,6 +24,7 @@ import { askTimezone } from './onboarding/timezone.ts'
 import { existingFile, writeConfig } from './onboarding/write.ts'
 import { runConfigured } from './run.ts'
 import { servicePlan } from './service-plan.ts'
+import { bringService } from './service-up.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -250,7 +251,7 @@ async function offerService(asker: Asker, home: string): Promise<boolean> {
   )
   if (!wanted) return false
   try {
-    await installService(recipeFor(await servicePlan(home, process.env)), say)
+    await bringService(home, recipeFor(await servicePlan(home, process.env)), say)
     return true
   } catch (error) {
     if (!(error instanceof UserError) || !asker.patient) throw error

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { isInstalled, recipeFor, runAll } from '../service/service.ts'
+import { isInstalled, recipeFor } from '../service/service.ts'
 import { isLocked } from '../lib/lock.ts'
 import { ask, lockPath, readNote, type RunningNote } from './control.ts'
 import { homeFolder } from './home.ts'
 import { servicePlan } from './service-plan.ts'
+import { startService } from './service-up.ts'
 
 const answer = z.object({ grace_s: z.number() })
 
 /** From the first sign of the new process to its first answer. */
 const comingUpMs = 60_000
-/** A service waits five seconds before it starts again, an own process none. */
+/** A service waits a few seconds before it starts again, an own process none. */
 const absentMs = 15_000
 
 /** Lets the running ductor end in good order and begin anew; where none runs, starts the service. */
@@ -27,8 +28,8 @@ export default async function restart(): Promise<number> {
       say('ductor is not running. Start it with “ductor”.')
       return 3
     }
-    await runAll(recipe.start, say)
-    say('ductor was not running; the service was started.')
+    say('ductor was not running.')
+    await startService(home, recipe, say)
     return 0
   }
   process.stderr.write(`${asked.why}\n`)

@@ -1,6 +1,9 @@
+import { join } from 'node:path'
 import { environment } from '../config/environment.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { UserError } from '../core/user-error.ts'
+import { openLog } from '../lib/log.ts'
+import { isSupervised } from '../service/restart-self.ts'
 import { howToInstall, librariesOf, missing } from './extras.ts'
 import { runInForeground } from './foreground.ts'
 import { homeFolder } from './home.ts'
@@ -20,17 +23,32 @@ export default async function run(call: Call): Promise<number> {
 /** Runs in the foreground as config.json says. */
 export async function runConfigured(verbose: boolean): Promise<number> {
   const home = homeFolder(process.env)
-  const loaded = await loadConfig(home, adapters)
-  if (loaded.state === 'missing') throw new UserError(howToBegin(loaded.path))
-  const config = equipped(home, good(loaded))
-  const env = environment(home, process.env)
-  const provider = chooseProvider(config, env)
-  if (provider === undefined) {
-    throw new UserError(
-      'No coding agent was found on the PATH. Install Claude Code (npm install -g @anthropic-ai/claude-code), or name its program in providers.claude.command.',
-    )
+  return runInForeground({ ...(await readyToRun(home)), verbose, adapters })
+}
+
+/** All that is needed to run. What is wrong is also logged where nobody looks on. */
+async function readyToRun(home: string) {
+  try {
+    const loaded = await loadConfig(home, adapters)
+    if (loaded.state === 'missing') throw new UserError(howToBegin(loaded.path))
+    const config = equipped(home, good(loaded))
+    const env = environment(home, process.env)
+    const provider = chooseProvider(config, env)
+    if (provider === undefined) throw new UserError(withoutAgent)
+    return { home, config, provider, env }
+  } catch (error) {
+    if (error instanceof UserError && isSupervised(process.env)) await leaveWord(home, error.message)
+    throw error
   }
-  return runInForeground({ home, config, provider, env, verbose, adapters })
+}
+
+const withoutAgent =
+  'No coding agent was found on the PATH. Install Claude Code (npm install -g @anthropic-ai/claude-code), or name its program in providers.claude.command.'
+
+/** For `ductor logs`: what a service says to its terminal may be nowhere to be read. */
+async function leaveWord(home: string, why: string): Promise<void> {
+  const log = await openLog({ path: join(home, 'logs', 'ductor.log'), level: 'info', stderr: 'nothing' })
+  log.error({ why }, 'could not start')
 }
 
 /**

@@ -1,57 +1,47 @@
 import { UserError } from '../core/user-error.ts'
-import {
-  inWords,
-  installService,
-  isInstalled,
-  recipeFor,
-  runAll,
-  show,
-  uninstallService,
-} from '../service/service.ts'
+import { inWords, isInstalled, recipeFor, runAll, show, uninstallService } from '../service/service.ts'
 import type { ServiceRecipe } from '../service/recipe.ts'
-import { isLocked } from '../lib/lock.ts'
-import { lockPath } from './control.ts'
 import { homeFolder } from './home.ts'
 import type { Call } from './main.ts'
 import { MisuseError } from './misuse.ts'
 import { servicePlan } from './service-plan.ts'
+import { bringService, startService } from './service-up.ts'
 
 export default async function service(call: Call): Promise<number> {
   const home = homeFolder(process.env)
   const recipe = recipeFor(await servicePlan(home, process.env))
   const [what] = call.words
-  if (what === 'install') return call.has('print') ? print(recipe) : install(home, recipe)
+  if (what === 'install' && call.has('print')) return print(recipe)
+  if (what === 'install') {
+    await bringService(home, recipe, say)
+    return 0
+  }
   if (what !== 'status' && what !== 'start' && what !== 'stop' && what !== 'logs' && what !== 'uninstall') {
     throw new MisuseError('“service” is followed by install, status, start, stop, logs or uninstall')
   }
   if (!isInstalled(recipe)) throw new UserError('The service is not installed: “ductor service install”.')
   switch (what) {
     case 'start':
+      await startService(home, recipe, say)
+      return 0
     case 'stop':
-      await runAll(recipe[what], say)
-      say(what === 'start' ? 'The service was started.' : 'The service was stopped.')
+      await runAll(recipe.stop)
+      say(
+        'The service was stopped. It comes back with the next start of the system, or with “ductor service start”.',
+      )
       return 0
     case 'status':
-    case 'logs':
-      return showAll(recipe[what])
+      return showAll(recipe.status)
+    case 'logs': {
+      const code = await showAll(recipe.logs)
+      if (code !== 0) process.stderr.write('“ductor logs” shows what ductor itself has written.\n')
+      return code
+    }
     case 'uninstall':
       await uninstallService(recipe, say)
       say('The service is not installed any more. Everything in the home folder is as it was.')
       return 0
   }
-}
-
-async function install(home: string, recipe: ServiceRecipe): Promise<number> {
-  if (!isInstalled(recipe) && isLocked(lockPath(home))) {
-    throw new UserError(
-      'ductor runs here already, not as a service. Stop it first (“ductor stop”), then install.',
-    )
-  }
-  await installService(recipe, say)
-  say(
-    `ductor is a service of ${recipe.system} now, and starts with this machine. “ductor status” says how it fares.`,
-  )
-  return 0
 }
 
 async function showAll(commands: ServiceRecipe['status']): Promise<number> {

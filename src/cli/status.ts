@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import { loadConfig } from '../config/load.ts'
 import { span } from '../lib/span.ts'
 import { ask } from './control.ts'
 import { homeFolder } from './home.ts'
+import { adapters, complaint, howToBegin } from './load.ts'
 import type { Call } from './main.ts'
+import { howToStart } from './service-up.ts'
 import { version } from './version.ts'
 
 const status = z.object({
@@ -38,10 +41,11 @@ const nothing = {
 /** Exit 0: it runs. 3: it does not. 1: it runs and does not answer. */
 export default async function show(call: Call): Promise<number> {
   const json = call.has('json')
-  const asked = await ask(homeFolder(process.env), 'status')
+  const home = homeFolder(process.env)
+  const asked = await ask(home, 'status')
   switch (asked.state) {
     case 'stopped':
-      print(json ? JSON.stringify({ running: false, pid: null, ...nothing }) : 'ductor is not running.')
+      print(json ? JSON.stringify({ running: false, pid: null, ...nothing }) : await whatNow(home))
       return 3
     case 'silent': {
       const pid = asked.note?.pid ?? null
@@ -53,6 +57,19 @@ export default async function show(call: Call): Promise<number> {
     case 'running':
       print(json ? JSON.stringify(asked.answer) : readable(status.parse(asked.answer)))
       return 0
+  }
+}
+
+/** Why it does not run, as far as that can be seen, and how to start it. */
+async function whatNow(home: string): Promise<string> {
+  const loaded = await loadConfig(home, adapters)
+  switch (loaded.state) {
+    case 'missing':
+      return `ductor is not running. ${howToBegin(loaded.path)}`
+    case 'wrong':
+      return `ductor is not running, and cannot start: ${complaint(loaded)}`
+    case 'good':
+      return `ductor is not running. ${await howToStart(home)}`
   }
 }
 

@@ -162,7 +162,7 @@ async function goBack(home: string, place: Place, before: Before): Promise<void>
   if (untouched || before.startedAt === undefined) return
   putStoreBack(home, folder)
   const recipe = recipeFor(await servicePlan(home, process.env))
-  if (isInstalled(recipe)) await runAll(recipe.start, say)
+  if (isInstalled(recipe)) await runAll(recipe.start)
   else say('ductor is not running now: start it with “ductor”.')
 }
 

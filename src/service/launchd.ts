@@ -26,6 +26,7 @@ export function launchd(plan: ServicePlan, uid: number): ServiceRecipe {
     logs: [command(['tail', '-n', '100', log])],
     uninstall: [command(['launchctl', 'bootout', target], { optional: true })],
     afterUninstall: [],
+    begins: () => 'It starts whenever you log in.',
   }
 }
 

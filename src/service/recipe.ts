@@ -18,8 +18,10 @@ export interface Command {
   readonly args: readonly string[]
   /** It is well if this does not succeed. */
   readonly optional?: boolean
-  /** What it is for, where that is not plain to see. */
-  readonly why?: string
+  /** Variables that it needs beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>
+  /** What to do where it did not succeed, by what it said. */
+  readonly mend?: (said: string) => string | undefined
 }
 
 /** How a system that starts programs is told to start ours: files, and commands for each step. */
@@ -35,11 +37,13 @@ export interface ServiceRecipe {
   /** Run before the files are removed. */
   readonly uninstall: readonly Command[]
   readonly afterUninstall: readonly Command[]
+  /** When the system starts it, as it stands now: a sentence. */
+  readonly begins: () => string
 }
 
 export function command(
   line: readonly [string, ...string[]],
-  more: Pick<Command, 'optional' | 'why'> = {},
+  more: Omit<Command, 'program' | 'args'> = {},
 ): Command {
   const [program, ...args] = line
   return { program, args, ...more }

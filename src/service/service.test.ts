@@ -19,6 +19,8 @@ const plan: ServicePlan = {
   graceSeconds: 10,
 }
 
+const me = { uid: 4242, name: 'me' }
+
 function textOf(recipe: ReturnType<typeof systemd>, ending: string): string {
   return recipe.files.find(({ path }) => path.endsWith(ending))?.text ?? ''
 }
@@ -29,7 +31,7 @@ function parsed(script: string, text: string): unknown {
 }
 
 test('the unit of systemd starts exactly our program, again after 42, and gives turns their time', () => {
-  const unit = textOf(systemd(plan), '/home/me/.config/systemd/user/ductor.service')
+  const unit = textOf(systemd(plan, me), '/home/me/.config/systemd/user/ductor.service')
   assert.match(
     unit,
     /^ExecStart="\/opt\/my node\/bin\/node" "\/opt\/100%% \\"mine\\"\/\$\$HOME\/ductor\.mjs"$/m,
@@ -53,7 +55,7 @@ test(
       const path = join(folder, 'ductor.service')
       writeFileSync(
         path,
-        textOf(systemd({ ...plan, command: [process.execPath, '/opt/x y/%h'] }), '.service'),
+        textOf(systemd({ ...plan, command: [process.execPath, '/opt/x y/%h'] }, me), '.service'),
       )
       const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--user', path], {
         encoding: 'utf8',

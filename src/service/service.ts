@@ -10,7 +10,7 @@ import { taskScheduler } from './task-scheduler.ts'
 
 /** The recipe for this machine. Throws `UserError` where we know of no system that could run it. */
 export function recipeFor(plan: ServicePlan, platform: NodeJS.Platform = process.platform): ServiceRecipe {
-  if (platform === 'linux') return systemd(plan)
+  if (platform === 'linux') return systemd(plan, { uid: userInfo().uid, name: userInfo().username })
   if (platform === 'darwin') return launchd(plan, userInfo().uid)
   if (platform === 'win32') return taskScheduler(plan, userInfo().username)
   throw new UserError(
@@ -29,30 +29,31 @@ export async function installService(recipe: ServiceRecipe, say: (line: string) 
     writeFileSync(path, text, { mode: 0o600 })
     say(`wrote ${path}`)
   }
-  await runAll(recipe.install, say)
+  await runAll(recipe.install)
 }
 
 export async function uninstallService(recipe: ServiceRecipe, say: (line: string) => void): Promise<void> {
-  await runAll(recipe.uninstall, say)
+  await runAll(recipe.uninstall)
   for (const { path } of recipe.files) {
     rmSync(path, { force: true })
     say(`removed ${path}`)
   }
-  await runAll(recipe.afterUninstall, say)
+  await runAll(recipe.afterUninstall)
 }
 
 /** Throws `UserError` at the first command that should have succeeded and did not. */
-export async function runAll(commands: readonly Command[], say: (line: string) => void): Promise<void> {
+export async function runAll(commands: readonly Command[]): Promise<void> {
   for (const command of commands) {
     const { code, said } = await run(command, 'pipe')
-    if (code === 0) continue
-    const line = inWords(command)
-    if (command.optional !== true) throw new UserError(`“${line}” did not succeed (${code ?? said}): ${said}`)
-    if (command.why !== undefined) say(`“${line}” did not succeed; run it yourself, ${command.why}`)
+    if (code === 0 || command.optional === true) continue
+    const mend = command.mend?.(said)
+    throw new UserError(
+      `“${inWords(command)}” did not succeed${code === undefined ? '' : ` (${code})`}: ${said}${mend === undefined ? '' : `\n${mend}`}`,
+    )
   }
 }
 
-/** Runs a command in front of the person; resolves with its exit code. */
+/** Runs a command in front of the person; resolves with its exit code. Throws `UserError` where it cannot be run. */
 export async function show(command: Command): Promise<number> {
   const { code, said } = await run(command, 'inherit')
   if (code !== undefined) return code
@@ -64,11 +65,14 @@ export function inWords({ program, args }: Command): string {
 }
 
 function run(
-  { program, args }: Command,
+  { program, args, env }: Command,
   stdio: 'pipe' | 'inherit',
 ): Promise<{ readonly code: number | undefined; readonly said: string }> {
   return new Promise((resolve) => {
-    const child = spawn(program, [...args], { stdio: ['ignore', stdio, stdio] })
+    const child = spawn(program, [...args], {
+      stdio: ['ignore', stdio, stdio],
+      env: { ...process.env, ...env },
+    })
     let said = ''
     const listen = (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-2000)

@@ -33,6 +33,7 @@ export function taskScheduler(plan: ServicePlan, user: string): ServiceRecipe {
       { ...schtasks('/Delete', '/TN', plan.name, '/F'), optional: true },
     ],
     afterUninstall: [],
+    begins: () => 'It starts whenever you log on.',
   }
 }
 
