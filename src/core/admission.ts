@@ -1,11 +1,11 @@
 import { authorise } from './authorise.ts'
 import { belongsTogether } from './burst.ts'
 import { parseCommand, type Command } from './command.ts'
-import { queueKey } from './conversation.ts'
+import { mark } from './courtesy.ts'
 import type { Flow } from './flow.ts'
 import type { Edit, Inbound, Message, Press, Redaction } from './message.ts'
-import type { Offer } from './notices.ts'
 import { pressed } from './press.ts'
+import { queueKey, queueNotice } from './queue-notice.ts'
 import { route } from './route.ts'
 import { askAboutStale } from './stale.ts'
 import type { Transport } from './transport.ts'
@@ -145,12 +145,7 @@ export class Admission {
   async #queued(seq: number, message: Message, strand: string): Promise<void> {
     const { place, messageId } = message
     const conversation = this.#flow.conversation(place, strand)
-    void this.#flow.transports
-      .get(place.transport)
-      ?.mark?.(place, messageId, 'seen')
-      .catch(() => {
-        // A courtesy.
-      })
+    mark(this.#flow.transports.get(place.transport), place, messageId, 'seen')
     const { running } = conversation
     const waits = running !== undefined || (conversation.busy && message.partial !== true)
     const queue = this.#flow.store.inboundsIn('queued', place.key, strand)
@@ -158,27 +153,12 @@ export class Admission {
     const last = ahead.at(-1)
     const self = queue.find((row) => row.seq === seq)
     if (waits && self !== undefined && !(last !== undefined && belongsTogether(last, self))) {
-      const steer = running !== undefined && conversation.choices.provider.steer !== undefined
-      await this.#flow.keep(() =>
-        this.#flow.notices.say({
-          key: queueKey(seq),
-          place,
-          replyTo: messageId,
-          text:
-            ahead.length === 0
-              ? 'Waiting for the running turn.'
-              : `Waiting: ${ahead.length + 1} turns are before this one.`,
-          offers: queueOffers(seq, steer),
-        }),
-      )
+      const steerable = running !== undefined && conversation.chosen.provider.steer !== undefined
+      const notice = queueNotice(seq, message, { ahead: ahead.length, steerable })
+      await this.#flow.keep(() => this.#flow.notices.say(notice))
     }
     conversation.wake()
   }
-}
-
-function queueOffers(seq: number, steer: boolean): readonly Offer[] {
-  const cancel: Offer = { label: 'Cancel', style: 'danger', action: { do: 'cancel', seq } }
-  return steer ? [cancel, { label: 'Steer', action: { do: 'steer', seq } }] : [cancel]
 }
 
 function stripped({

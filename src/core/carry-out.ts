@@ -3,6 +3,7 @@ import type { Flow } from './flow.ts'
 import type { Message } from './message.ts'
 import { pressed } from './press.ts'
 import { PlaceControl, type Installation } from './place-control.ts'
+import { setAside } from './set-aside.ts'
 import type { InboxRow } from './store.ts'
 import { UserError } from './user-error.ts'
 
@@ -12,14 +13,16 @@ export interface CarryOutDeps {
 }
 
 const mostAttempts = 3
+const setAsideWords = 'That could not be done; it was set aside. The log says why.'
 
 /** Carries out a command, a press or an awaited answer that was stored. Never throws what concerns this event alone. */
 export async function carryOut(seq: number, flow: Flow, deps: CarryOutDeps): Promise<void> {
   const row = flow.store.inboundBySeq(seq)
   if (row?.state !== 'pending') return
   const attempts = await flow.keep(() => flow.store.countAttempt(seq))
-  if (attempts > mostAttempts)
-    return setAside(row, flow, `ductor ended ${attempts - 1} times while it did this`)
+  const giveUp = (why: string) =>
+    flow.keep(() => flow.store.transaction(() => setAside([row], { why, words: setAsideWords }, flow)))
+  if (attempts > mostAttempts) return giveUp(`ductor ended ${attempts - 1} times while it did this`)
   try {
     await perform(row, flow, deps)
     await flow.keep(() => {
@@ -27,22 +30,8 @@ export async function carryOut(seq: number, flow: Flow, deps: CarryOutDeps): Pro
     })
   } catch (error) {
     flow.log.error({ err: error, place: row.inbound.place.key }, 'a command failed')
-    await setAside(row, flow, error instanceof Error ? error.message : String(error))
+    await giveUp(error instanceof Error ? error.message : String(error))
   }
-}
-
-async function setAside({ seq, inbound }: InboxRow, flow: Flow, why: string): Promise<void> {
-  await flow.keep(() =>
-    flow.store.transaction(() => {
-      flow.store.setInboxState(seq, 'dead')
-      flow.store.note({ seq }, 'set aside', why)
-      flow.notices.say({
-        key: `dead/${seq}`,
-        place: inbound.place,
-        text: 'That could not be done; it was set aside. The log says why.',
-      })
-    }),
-  )
 }
 
 async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<void> {

@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { Agent } from './agent.ts'
-import { answerOf, footerOf } from './answer.ts'
 import { bring, type BringDeps } from './attachments.ts'
 import { burst, mostOfBurst } from './burst.ts'
-import { expired } from './freshness.ts'
+import { chosenOf, type Chosen } from './chosen.ts'
+import { mark, showTyping } from './courtesy.ts'
 import { gist } from './gist.ts'
-import type { Attachment, Message, Place } from './message.ts'
-import { promptOf, together, type Brought } from './prompt.ts'
-import type { PermissionMode, Provider, Steered, StopReason, Turn, UnpromptedTurn } from './provider.ts'
-import { RunningTurn, turnKey, type RunningTurnDeps } from './running-turn.ts'
+import type { Message, Place } from './message.ts'
+import { promptOf, together } from './prompt.ts'
+import type { Steered, UnpromptedTurn } from './provider.ts'
+import { queueKey } from './queue-notice.ts'
+import { RunningTurn, type RunningTurnDeps } from './running-turn.ts'
+import { setAside } from './set-aside.ts'
 import type { InboxRow } from './store.ts'
 import type { Transport } from './transport.ts'
+import { endTurn } from './turn-end.ts'
+import { filesOf, preface, sessionOver, turnOf } from './turn-start.ts'
 import type { Part, View } from './view.ts'
 
 export interface ConversationDeps extends RunningTurnDeps {
@@ -19,15 +23,9 @@ export interface ConversationDeps extends RunningTurnDeps {
   readonly now: () => number
 }
 
-/** What a person chose for a conversation, over what the agent's settings say. */
-export interface Choices {
-  readonly providerName: string
-  readonly provider: Provider
-  readonly model?: string
-  readonly effort?: string
-}
-
-const typingEveryMs = 4000
+const mostAttempts = 3
+const setAsideWords =
+  'A message could not be carried out, however often ductor tried, and was set aside. The log says why.'
 
 /** One session of a place (its strand): its turns, one at a time, in the order in which their messages came. */
 export class Conversation {
@@ -64,23 +62,9 @@ export class Conversation {
     return !this.busy && this.#rest === undefined
   }
 
-  get choices(): Choices {
+  get chosen(): Chosen {
     const { agent, store } = this.#deps
-    const settings = agent.settings()
-    const row = store.strand(this.place.key, this.strand)
-    const chosen = row?.provider === undefined ? undefined : agent.providers.get(row.provider)
-    const providerName = chosen === undefined ? settings.provider : (row?.provider ?? settings.provider)
-    const provider = agent.providers.get(providerName)
-    if (provider === undefined) throw new Error(`the agent has no provider ${providerName}`)
-    const usual = providerName === settings.provider
-    const model = row?.model ?? (usual ? settings.model : undefined)
-    const effort = row?.effort ?? (usual ? settings.effort : undefined)
-    return {
-      providerName,
-      provider,
-      ...(model === undefined ? {} : { model }),
-      ...(effort === undefined ? {} : { effort }),
-    }
+    return chosenOf(agent, store.strand(this.place.key, this.strand))
   }
 
   /** There may be something to do. */
@@ -103,7 +87,7 @@ export class Conversation {
   async steer(message: Message): Promise<Steered> {
     const running = this.#running
     if (running === undefined) return 'over'
-    const brought = await bring(message, this.place, this.#bringing(), running.abort.signal)
+    const brought = await bring(message, this.place, bringingOf(this.#deps), running.abort.signal)
     return running.steer(promptOf(message, brought), filesOf(brought))
   }
 
@@ -156,7 +140,8 @@ export class Conversation {
     if (this.#closing) return false
     const queue = this.#deps.store.nextQueued(this.place.key, this.strand, mostOfBurst + 1)
     const { rows, waitMs } = burst(queue, this.#deps.now())
-    if (rows.length === 0) return false
+    const [first, ...more] = rows
+    if (first === undefined) return false
     if (waitMs > 0) {
       this.#rest = setTimeout(() => {
         this.#rest = undefined
@@ -164,15 +149,13 @@ export class Conversation {
       }, waitMs)
       return false
     }
-    await this.#attempt(rows)
+    await this.#attempt([first, ...more])
     return true
   }
 
   /** A message that ductor itself cannot carry out is set aside after its last attempt, and the next one has its turn. */
-  async #attempt(rows: readonly InboxRow[]): Promise<void> {
+  async #attempt(rows: readonly [InboxRow, ...InboxRow[]]): Promise<void> {
     const { store, keep, log, notices } = this.#deps
-    const [first] = rows
-    if (first === undefined) return
     const attempts = await keep(() =>
       store.transaction(() => Math.max(...rows.map(({ seq }) => store.countAttempt(seq)))),
     )
@@ -184,48 +167,40 @@ export class Conversation {
       if (attempts < mostAttempts) return
       await keep(() =>
         store.transaction(() => {
-          for (const { seq } of rows) {
-            store.setInboxState(seq, 'dead')
-            store.note({ seq }, 'set aside', `after ${attempts} attempts`)
-            notices.withdraw(queueKey(seq), this.place)
-          }
-          notices.say({
-            key: `dead/${first.seq}`,
-            place: this.place,
-            text: 'A message could not be carried out, however often ductor tried, and was set aside. The log says why.',
-          })
+          for (const { seq } of rows) notices.withdraw(queueKey(seq), this.place)
+          setAside(rows, { why: `after ${attempts} attempts`, words: setAsideWords }, this.#deps)
         }),
       )
     }
   }
 
   async #run(rows: readonly InboxRow[]): Promise<void> {
-    const { store, keep, now } = this.#deps
+    const { store, agent, transport, notices, keep, now } = this.#deps
+    const { place, strand, chosen } = this
     const message = together(rows.flatMap(({ inbound }) => (inbound.kind === 'message' ? [inbound] : [])))
     if (message === undefined) return
-    const choices = this.choices
     const id = randomUUID()
     const startedAt = now()
-    const over = this.#sessionOver(choices.providerName)
+    const session = store.session(place.key, strand, chosen.providerName)
+    const over = sessionOver(session, agent, startedAt)
     await keep(() =>
       store.transaction(() => {
-        const { place, strand } = this
-        store.startTurn({ id, place, strand, provider: choices.providerName, startedAt })
-        if (over !== undefined) store.setSession(place, strand, choices.providerName, undefined)
+        store.startTurn({ id, place, strand, provider: chosen.providerName, startedAt })
+        if (over !== undefined) store.setSession(place, strand, chosen.providerName, undefined)
         for (const { seq } of rows) {
           store.setInboxState(seq, 'running', id)
-          store.note({ seq }, 'turn started', `${choices.providerName}, turn ${id}`)
-          this.#deps.notices.withdraw(queueKey(seq), place)
+          store.note({ seq }, 'turn started', `${chosen.providerName}, turn ${id}`)
+          notices.withdraw(queueKey(seq), place)
         }
       }),
     )
-    const running = this.#begin(id, startedAt, choices, message, preface(this.strand, over))
+    const running = this.#begin(id, startedAt, chosen, preface(strand, over), message)
     try {
-      this.#mark(message, 'working')
-      const view = await this.#follow(running, choices, message)
+      mark(transport, place, message.messageId, 'working')
+      const view = await this.#follow(running, chosen, message)
       if (this.#closing && view.stop === 'cancelled') return
-      await this.#end(running, choices, view)
-      this.#mark(message, view.stop === 'failed' ? 'failed' : 'done')
+      await endTurn(running, view, { ...this.#deps, place, chosen })
+      mark(transport, place, message.messageId, view.stop === 'failed' ? 'failed' : 'done')
     } finally {
       this.#over(running)
     }
@@ -234,9 +209,9 @@ export class Conversation {
   #begin(
     id: string,
     startedAt: number,
-    { provider, providerName }: Choices,
-    message: Message | undefined,
+    { provider, providerName }: Chosen,
     before: readonly Part[],
+    message?: Message,
   ): RunningTurn {
     const facts = {
       id,
@@ -251,168 +226,62 @@ export class Conversation {
     }
     const running = new RunningTurn(facts, this.#deps)
     this.#running = running
-    this.#showTyping(running)
+    void showTyping(this.#deps.transport, this.place, running.ended)
     return running
   }
 
   #over(running: RunningTurn): void {
     if (this.#running === running) this.#running = undefined
     running.resolveEnded()
-    void this.#deps.transport?.typing?.(this.place, false).catch(() => {
-      // Typing goes by itself after some seconds.
-    })
   }
 
-  async #follow(running: RunningTurn, choices: Choices, message: Message): Promise<View> {
+  async #follow(running: RunningTurn, chosen: Chosen, message: Message): Promise<View> {
+    const { store, agent, transport } = this.#deps
+    const { place, strand } = this
     const { signal } = running.abort
-    const brought = await bring(message, this.place, this.#bringing(), signal)
+    const brought = await bring(message, place, bringingOf(this.#deps), signal)
     for (const { attachment, missing, unheard } of brought) {
       const wrong = missing ?? unheard
       if (wrong !== undefined) running.say(`${gist(attachment.name, 60)}: ${wrong}`)
     }
     if (signal.aborted) return running.follow(cancelled())
-    const turn = await this.#turn(running.id, choices, message, brought)
-    return running.follow(choices.provider.run(turn, signal))
-  }
-
-  #bringing(): BringDeps {
-    const { transport, agent, log } = this.#deps
-    return {
-      log,
-      ...(transport?.fetch === undefined ? {} : { fetch: transport.fetch.bind(transport) }),
-      ...(agent.transcribe === undefined ? {} : { transcribe: agent.transcribe }),
-    }
-  }
-
-  async #turn(
-    id: string,
-    { providerName, model, effort }: Choices,
-    message: Message,
-    brought: readonly Brought[],
-  ): Promise<Turn> {
-    const { agent, store } = this.#deps
-    const resume = store.session(this.place.key, this.strand, providerName)?.id
-    const instructions = resume === undefined ? await agent.instructions?.() : undefined
-    const tools = agent.toolsFor?.(this.place, this.strand)
-    return {
-      id,
-      place: this.place,
-      strand: this.strand,
-      prompt: promptOf(message, brought),
-      attachments: filesOf(brought),
-      cwd: agent.workspace,
-      permissionMode: this.#permissionMode,
-      ...(resume === undefined ? {} : { resume }),
-      ...(instructions === undefined ? {} : { instructions }),
-      ...(tools === undefined ? {} : { tools }),
-      ...(model === undefined ? {} : { model }),
-      ...(effort === undefined ? {} : { effort }),
-    }
-  }
-
-  /** Where another agent asks, nobody is there who could give leave. */
-  get #permissionMode(): PermissionMode {
-    const { permissionMode } = this.#deps.agent.settings()
-    const nobody = this.#deps.transport?.asksNobody === true
-    return nobody && (permissionMode === 'ask' || permissionMode === 'plan') ? 'readOnly' : permissionMode
-  }
-
-  /** Why the session is not gone on with, if it is not. */
-  #sessionOver(providerName: string): string | undefined {
-    const { store, agent, now } = this.#deps
-    const session = store.session(this.place.key, this.strand, providerName)
-    return session === undefined ? undefined : expired(session, agent.settings().expiry, now())
-  }
-
-  async #end(running: RunningTurn, choices: Choices, ended: View): Promise<void> {
-    const { store, notices, keep, agent, now } = this.#deps
-    const settings = agent.settings()
-    const { view, buttons } = await answerOf(ended, {
-      access: settings.fileAccess,
-      workspace: agent.workspace,
-    })
-    const parts = view.parts.some(({ kind }) => kind !== 'notice' || view.stop === 'failed')
-      ? [...view.parts]
-      : [...view.parts, silence(view.stop)]
-    if (settings.footer && view.usage !== undefined) {
-      const model = choices.model ?? choices.providerName
-      parts.push({ kind: 'footer', text: footerOf(view.usage, { model, ms: now() - running.startedAt }) })
-    }
-    await keep(() =>
-      store.transaction(() => {
-        const key = turnKey(running.id)
-        const offered = buttons.map((label) =>
-          notices.offer(key, this.place, {
-            label,
-            action: { do: 'prompt', text: label, strand: this.strand },
-          }),
-        )
-        store.endTurn(running.id, view.stop ?? 'failed')
-        store.useSession(this.place.key, this.strand, choices.providerName, view.usage ?? {})
-        for (const { seq } of store.inboundsOfTurn(running.id)) store.setInboxState(seq, 'done')
-        store.note({ turn: running.id }, 'turn ended', view.stop)
-        running.conclude({ ...view, parts, choices: offered })
-      }),
-    )
+    const session = store.session(place.key, strand, chosen.providerName)
+    const { id } = running
+    const turn = await turnOf({ id, place, strand, agent, transport, chosen, session, message, brought })
+    return running.follow(chosen.provider.run(turn, signal))
   }
 
   async #followUnprompted(turn: UnpromptedTurn): Promise<void> {
     const { id } = turn
     const { store, keep, now } = this.#deps
-    const choices = this.choices
+    const { place, strand, chosen } = this
     const startedAt = now()
     await keep(() =>
       store.transaction(() => {
-        const { place, strand } = this
-        store.startTurn({ id, place, strand, provider: choices.providerName, startedAt })
-        store.note({ turn: id }, 'turn started', `${choices.providerName}, by itself, turn ${id}`)
+        store.startTurn({ id, place, strand, provider: chosen.providerName, startedAt })
+        store.note({ turn: id }, 'turn started', `${chosen.providerName}, by itself, turn ${id}`)
       }),
     )
-    const running = this.#begin(id, startedAt, choices, undefined, preface(this.strand, undefined))
+    const running = this.#begin(id, startedAt, chosen, preface(strand))
     running.abort.signal.addEventListener('abort', () => turn.stop(), { once: true })
     try {
       const view = await running.follow(turn.events)
       if (this.#closing && view.stop === 'cancelled') return
-      await this.#end(running, choices, view)
+      await endTurn(running, view, { ...this.#deps, place, chosen })
     } finally {
       this.#over(running)
       this.wake()
     }
   }
-
-  #mark(message: Message, how: 'working' | 'done' | 'failed'): void {
-    void this.#deps.transport?.mark?.(this.place, message.messageId, how).catch(() => {
-      // A courtesy.
-    })
-  }
-
-  #showTyping(running: RunningTurn): void {
-    const show = () =>
-      void this.#deps.transport?.typing?.(this.place, true).catch(() => {
-        // A courtesy: the next one comes in a few seconds.
-      })
-    show()
-    const timer = setInterval(show, typingEveryMs).unref()
-    void running.ended.then(() => clearInterval(timer))
-  }
 }
 
-const mostAttempts = 3
-
-/** What stands before the answer: whose it is, and that an earlier session is over. */
-function preface(strand: string, over: string | undefined): readonly Part[] {
-  const parts: Part[] = []
-  if (strand !== '') parts.push({ kind: 'notice', text: `@${strand}` })
-  if (over !== undefined)
-    parts.push({
-      kind: 'notice',
-      text: `A new conversation begins: ${over}. /resume lists the earlier ones.`,
-    })
-  return parts
-}
-
-function filesOf(brought: readonly Brought[]): readonly Attachment[] {
-  return brought.flatMap(({ attachment }) => (attachment.path === undefined ? [] : [attachment]))
+/** What files are brought here with. */
+function bringingOf({ transport, agent, log }: ConversationDeps): BringDeps {
+  return {
+    log,
+    ...(transport?.fetch === undefined ? {} : { fetch: transport.fetch.bind(transport) }),
+    ...(agent.transcribe === undefined ? {} : { transcribe: agent.transcribe }),
+  }
 }
 
 /** Resolves when the other has, however it ended. */
@@ -423,10 +292,3 @@ async function settled(promise: Promise<unknown>): Promise<void> {
 async function* cancelled() {
   yield { type: 'turn.ended' as const, stop: 'cancelled' as const }
 }
-
-/** What is said where a turn ended and left nothing to see. */
-function silence(stop: StopReason | undefined): View['parts'][number] {
-  return { kind: 'notice', text: stop === 'cancelled' ? 'Stopped.' : 'The agent finished without an answer.' }
-}
-
-export const queueKey = (seq: number) => `queue/${seq}`

@@ -1,11 +1,12 @@
 import { quote } from '../lib/shell-quote.ts'
 import { browse } from './browse.ts'
 import type { Agents, CommandAnswer, Control, ConversationStatus, Stopped } from './command.ts'
-import { queueKey, type Conversation } from './conversation.ts'
+import type { Conversation } from './conversation.ts'
 import type { Flow } from './flow.ts'
 import { gist } from './gist.ts'
 import type { Message, Place } from './message.ts'
 import type { ModelList, SessionSummary, Steered } from './provider.ts'
+import { queueKey } from './queue-notice.ts'
 import type { StrandRow, TraceLine } from './store.ts'
 import { UserError } from './user-error.ts'
 
@@ -97,7 +98,7 @@ export class PlaceControl implements Control {
   }
 
   async fresh(): Promise<void> {
-    const { providerName, provider } = this.#conversation.choices
+    const { providerName, provider } = this.#conversation.chosen
     await provider.release?.(this.#place, this.strand)
     await this.#flow.keep(() =>
       this.#flow.store.setSession(this.#place, this.strand, providerName, undefined),
@@ -107,7 +108,7 @@ export class PlaceControl implements Control {
   status(): ConversationStatus {
     const { store, agent } = this.#flow
     const conversation = this.#conversation
-    const { providerName, model, effort } = conversation.choices
+    const { providerName, model, effort } = conversation.chosen
     const since = conversation.running?.startedAt
     return {
       strand: this.strand,
@@ -171,13 +172,13 @@ export class PlaceControl implements Control {
     const { store } = this.#flow
     if (store.strand(this.#place.key, strand) === undefined) return false
     await this.stop(strand)
-    await this.#flow.conversation(this.#place, strand).choices.provider.release?.(this.#place, strand)
+    await this.#flow.conversation(this.#place, strand).chosen.provider.release?.(this.#place, strand)
     await this.#flow.keep(() => store.removeStrand(this.#place.key, strand))
     return true
   }
 
   async models(name?: string): Promise<ModelList | undefined> {
-    const provider = name === undefined ? this.#conversation.choices.provider : this.#provider(name)
+    const provider = name === undefined ? this.#conversation.chosen.provider : this.#provider(name)
     return provider.models?.(AbortSignal.timeout(lookMs))
   }
 
@@ -213,19 +214,19 @@ export class PlaceControl implements Control {
   }
 
   async sessions(): Promise<readonly SessionSummary[] | undefined> {
-    const { provider } = this.#conversation.choices
+    const { provider } = this.#conversation.chosen
     return provider.sessions?.(this.#flow.agent.workspace, AbortSignal.timeout(lookMs))
   }
 
   async resume(session: string): Promise<void> {
-    const { provider, providerName } = this.#conversation.choices
+    const { provider, providerName } = this.#conversation.chosen
     await provider.release?.(this.#place, this.strand)
     await this.#flow.keep(() => this.#flow.store.setSession(this.#place, this.strand, providerName, session))
   }
 
   async handoff(): Promise<string | undefined> {
     const { workspace } = this.#flow.agent
-    const { provider, providerName } = this.#conversation.choices
+    const { provider, providerName } = this.#conversation.chosen
     const session = this.#flow.store.session(this.#place.key, this.strand, providerName)
     const command = session === undefined ? undefined : provider.handoff?.(session.id, workspace)
     if (command === undefined) return undefined

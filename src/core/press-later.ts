@@ -176,7 +176,7 @@ async function steer(flow: Flow, seq: number): Promise<string> {
   conversation.wake()
   return taken === 'over'
     ? 'The turn has ended: it is run now'
-    : `${conversation.choices.providerName} takes no message into a running turn: it waits`
+    : `${conversation.chosen.providerName} takes no message into a running turn: it waits`
 }
 
 /** A message of the one who pressed, as if it had been written. */
