@@ -26,6 +26,7 @@ import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 
 const run = promisify(execFile)
 const owner = 4711
+const coderToken = '987654321:AACoderCoderCoderCoderCoderCoderCo1'
 
 /** As the Python program leaves it after its first start: with every key, whoever set it. */
 const everyKey = {
@@ -90,7 +91,17 @@ test('what will be done is said first; nothing is done without leave, and nothin
         'sl:C1': { provider: 'claude', provider_sessions: { claude: { session_id: 'def' } } },
         broken: 7,
       },
-      'agents.json': [{ name: 'coder' }],
+      'agents.json': [
+        { name: 'coder', telegram_token: coderToken, model: null, permission_mode: 'bypassPermissions' },
+        { name: 'Writer' },
+        { name: 'idle', telegram_token: 'PASTE HERE' },
+      ],
+      'agents/coder/workspace/memory_system/MAINMEMORY.md': 'likes coffee',
+      'agents/coder/workspace/AGENTS.md': 'rules of the old program',
+      'agents/coder/sessions.json': {
+        '4711': { provider: 'codex', provider_sessions: { codex: { session_id: 'ghi' } } },
+      },
+      'agents/gone/sessions.json': {},
       'cron_jobs.json': '{"jobs": [',
       'workspace/memory_system/MAINMEMORY.md': 'likes tea',
       'workspace/CLAUDE.md': 'rules of the old program',
@@ -102,12 +113,18 @@ test('what will be done is said first; nothing is done without leave, and nothin
     assert.equal(asked.code, 1)
     assert.match(asked.stdout, /✓ config\.json: user_timezone, telegram_token, allowed_user_ids\n/)
     assert.match(asked.stdout, /✓ the sessions of 1 chat \(claude\)\n/)
-    assert.match(asked.stdout, /✓ agents\.json, cron_jobs\.json, 2 files of the workspace\n/)
+    assert.match(asked.stdout, /✓ cron_jobs\.json, 2 files of the workspace\n/)
+    assert.match(asked.stdout, /✓ agents\.json: coder, Writer, idle\n/)
+    assert.match(asked.stdout, /✓ coder: the sessions of 1 chat \(codex\)\n/)
+    assert.match(asked.stdout, /✓ coder: 1 file of the workspace\n/)
+    assert.match(asked.stdout, /– coder: permission_mode “bypassPermissions” is not taken/)
+    assert.match(asked.stdout, /– to be mended: agents\.json, entry 2: name must be made of small letters/)
+    assert.match(asked.stdout, /– idle has to be mended in agents\.json: telegram_token: /)
+    assert.match(asked.stdout, /– agents\/gone stays where it is: agents\.json does not name it\n/)
     assert.match(asked.stdout, /– permission_mode “bypassPermissions” is not taken/)
     assert.match(asked.stdout, /– not known here, or not yet: heartbeat, streaming\n/)
     assert.match(asked.stdout, /– the session of broken makes no sense\n/)
     assert.match(asked.stdout, /– the session of sl:C1 \(claude\): its chat is not known/)
-    assert.match(asked.stdout, /– the sub-agents of agents\.json begin with empty homes/)
     assert.match(asked.stderr, /--yes/)
     assert.deepEqual(readdirSync(home.folder), [])
 
@@ -126,9 +143,18 @@ test('what will be done is said first; nothing is done without leave, and nothin
     assert.ok(existsSync(join(home.folder, 'workspace', 'tools', 'user_tools', 'mine.py')))
     assert.ok(!existsSync(join(home.folder, 'workspace', 'CLAUDE.md')))
     assert.ok(!existsSync(join(home.folder, 'workspace', 'tools', 'cron_tools')))
+    assert.deepEqual(JSON.parse(readFileSync(join(home.folder, 'agents.json'), 'utf8')), [
+      { name: 'coder', telegram_token: coderToken },
+      { name: 'Writer' },
+      { name: 'idle', telegram_token: 'PASTE HERE' },
+    ])
+    const coder = join(home.folder, 'agents', 'coder', 'workspace')
+    assert.equal(readFileSync(join(coder, 'memory_system', 'MAINMEMORY.md'), 'utf8'), 'likes coffee')
+    assert.ok(!existsSync(join(coder, 'AGENTS.md')))
 
     const again = await home.run('import', old, '--yes')
     assert.match(again.stdout, /– config\.json: there is one already, and it stays as it is/)
+    assert.match(again.stdout, /– agents\.json: there is one already, and it stays as it is/)
     const nothing = await home.run('import', tmpdir())
     assert.equal(nothing.code, 1)
     assert.match(nothing.stderr, /does not look like a home of the Python program/)
@@ -139,14 +165,46 @@ test('what will be done is said first; nothing is done without leave, and nothin
 
 const skip = (await whyNoClaude()) ?? (await whyNoSynapse())
 
+/** Who writes and who answers, before anything is imported. */
+async function chats(person: string) {
+  const telegram = {
+    main: await FakeTelegram.start(),
+    coder: await FakeTelegram.start({ token: coderToken }),
+  }
+  const synapse = await startSynapse()
+  const you = await MatrixPerson.arrive(synapse, 'you')
+  /** An account with the device that the old program had, in a room with you. */
+  const bot = async (name: string) => {
+    await synapse.register(name, 'the-password')
+    const logIn = await synapse.login(name, 'the-password', `OLD${name.toUpperCase()}`)
+    const room = await you.direct(logIn.userId)
+    await new MatrixPerson(synapse.url, logIn).join(room)
+    const int = createHash('sha256').update(room).digest().readBigUInt64BE().toString()
+    return { ...logIn, room, int }
+  }
+  return {
+    telegram,
+    synapse,
+    you,
+    main: await bot('bot'),
+    writer: await bot('writer'),
+    async [Symbol.asyncDispose]() {
+      await synapse.stop()
+      await telegram.main.stop()
+      await telegram.coder.stop()
+      rmSync(person, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
 test(
-  'an imported home answers in the same chats, as the same device, in the same sessions of Claude',
+  'an imported home and those of its sub-agents answer in the same chats, as the same devices, in the same sessions of Claude',
   { skip: skip ?? false },
   async () => {
     const person = mkdtempSync(join(tmpdir(), 'ductor-person-'))
     const old = join(person, '.ductor')
-    const telegram = await FakeTelegram.start()
-    const synapse = await startSynapse()
+    await using stage = await chats(person)
+    const { telegram, synapse, you, main, writer } = stage
     await using model = await startModelServer()
     const env = claudeEnv(person, model.url)
     const tools = join(person, 'bin')
@@ -157,78 +215,92 @@ test(
       HOME: person,
       PATH: [tools, env['PATH'] ?? ''].join(delimiter),
     })
-    try {
-      const you = await MatrixPerson.arrive(synapse, 'you')
-      await synapse.register('bot', 'the-password')
-      const bot = await synapse.login('bot', 'the-password', 'OLDDEVICE')
-      const room = await you.direct(bot.userId)
-      await new MatrixPerson(synapse.url, bot).join(room)
-      const int = createHash('sha256').update(room).digest().readBigUInt64BE().toString()
 
-      mkdirSync(join(old, 'workspace'), { recursive: true })
-      const talk = async (words: string) => {
-        const args = ['-p', words, '--output-format', 'json']
-        const { stdout } = await run(claudeBinary, args, { cwd: join(old, 'workspace'), env })
-        const { session_id: id }: { session_id: string } = JSON.parse(stdout)
-        return id
+    /** So many prompts in a session of the old program, run where that agent worked. */
+    const session = async (prompts: number, ...agent: readonly string[]) => {
+      const cwd = join(old, ...agent, 'workspace')
+      mkdirSync(cwd, { recursive: true })
+      let id: string | undefined
+      for (let count = 0; count < prompts; count += 1) {
+        const again = id === undefined ? [] : ['--resume', id]
+        const args = ['-p', 'say one', '--output-format', 'json', ...again]
+        const { stdout } = await run(claudeBinary, args, { cwd, env })
+        const told: { session_id: string } = JSON.parse(stdout)
+        id = told.session_id
       }
-      const inTelegram = await talk('say one')
-      const inMatrix = await talk('say two')
-      const session = (id: string) => ({
-        provider: 'claude',
-        provider_sessions: { claude: { session_id: id } },
-      })
-      lay(old, {
-        'config/config.json': {
-          ...everyKey,
-          transport: 'telegram',
-          transports: ['telegram', 'matrix'],
-          telegram_token: telegram.token,
-          telegram_api_root: telegram.apiRoot,
-          allowed_user_ids: [owner],
-          matrix: {
-            homeserver: synapse.url,
-            user_id: bot.userId,
-            password: '',
-            access_token: '',
-            device_id: '',
-            allowed_rooms: [],
-            allowed_users: [you.id],
-            store_path: 'matrix_store',
-          },
-        },
-        'matrix_store/credentials.json': {
-          user_id: bot.userId,
-          device_id: bot.deviceId,
-          access_token: bot.accessToken,
-        },
-        'matrix_store/room_id_map.json': `{ ${JSON.stringify(room)}: ${int} }`,
-        'sessions.json': {
-          [`tg:${owner}`]: session(inTelegram),
-          [`mx:${int}`]: session(inMatrix),
-        },
-      })
-      const before = snapshot(old)
-      const imported = await home.run('import', '--yes')
-      assert.equal(imported.code, 0, imported.stderr)
-      assert.deepEqual(snapshot(old), before)
-
-      const running = home.start()
-      assert.match(await running.ready(), /^ready telegram @ductor_bot, matrix @bot:\S+ in/)
-      telegram.person(owner).writes('history')
-      await you.say(room, 'history')
-      // Each counts the prompt of before and its own.
-      await eventually(() => telegram.posts(owner).some(({ text }) => text === 'prompts: 2'))
-      await eventually(async () =>
-        (await you.messagesOf(room, bot.userId)).some(({ content }) => content['body'] === 'prompts: 2'),
-      )
-      assert.deepEqual(await synapse.devices(bot.userId), [bot.deviceId])
-      assert.equal(await running.stop(), 0)
-    } finally {
-      await home.killRunning()
-      await synapse.stop()
-      await telegram.stop()
-      rmSync(person, { recursive: true, force: true, maxRetries: 5 })
+      return { provider: 'claude', provider_sessions: { claude: { session_id: id } } }
     }
+    const store = (bot: typeof main) => ({
+      'matrix_store/credentials.json': {
+        user_id: bot.userId,
+        device_id: bot.deviceId,
+        access_token: bot.accessToken,
+      },
+      'matrix_store/room_id_map.json': `{ ${JSON.stringify(bot.room)}: ${bot.int} }`,
+    })
+    const account = (bot: typeof main) => ({
+      homeserver: synapse.url,
+      user_id: bot.userId,
+      password: '',
+      access_token: '',
+      device_id: '',
+      allowed_rooms: [],
+      allowed_users: [you.id],
+      store_path: 'matrix_store',
+    })
+    lay(old, {
+      'config/config.json': {
+        ...everyKey,
+        transport: 'telegram',
+        transports: ['telegram', 'matrix'],
+        telegram_token: telegram.main.token,
+        telegram_api_root: telegram.main.apiRoot,
+        allowed_user_ids: [owner],
+        matrix: account(main),
+      },
+      ...store(main),
+      'sessions.json': { [`tg:${owner}`]: await session(1), [`mx:${main.int}`]: await session(1) },
+      'agents.json': [
+        {
+          name: 'coder',
+          transport: 'telegram',
+          telegram_token: telegram.coder.token,
+          telegram_api_root: telegram.coder.apiRoot,
+          allowed_user_ids: [owner],
+        },
+        { name: 'writer', transport: 'matrix', matrix: account(writer) },
+      ],
+    })
+    lay(join(old, 'agents', 'coder'), { 'sessions.json': { [owner]: await session(2, 'agents', 'coder') } })
+    lay(join(old, 'agents', 'writer'), {
+      ...store(writer),
+      'sessions.json': { [`mx:${writer.int}`]: await session(3, 'agents', 'writer') },
+    })
+    const before = snapshot(old)
+    const imported = await home.run('import', '--yes')
+    assert.equal(imported.code, 0, imported.stderr)
+    assert.deepEqual(snapshot(old), before)
+
+    const running = home.start()
+    assert.match(await running.ready(), /^ready telegram @ductor_bot, matrix @bot:\S+ in/)
+    telegram.main.person(owner).writes('history')
+    telegram.coder.person(owner).writes('history')
+    await you.say(main.room, 'history')
+    await you.say(writer.room, 'history')
+    // Each counts the prompts of before and its own.
+    const inTelegram = (chat: FakeTelegram, said: string) =>
+      eventually(() => chat.posts(owner).some(({ text }) => text === said), said)
+    const inMatrix = ({ room, userId }: typeof main, said: string) =>
+      eventually(
+        async () => (await you.messagesOf(room, userId)).some(({ content }) => content['body'] === said),
+        said,
+      )
+    await inTelegram(telegram.main, 'prompts: 2')
+    await inMatrix(main, 'prompts: 2')
+    await inTelegram(telegram.coder, 'prompts: 3')
+    await inMatrix(writer, 'prompts: 4')
+    for (const { userId, deviceId } of [main, writer])
+      assert.deepEqual(await synapse.devices(userId), [deviceId])
+    assert.equal(await running.stop(), 0)
   },
 )

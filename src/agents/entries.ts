@@ -21,6 +21,7 @@ const inherited = [
   'daily_reset_enabled',
   'daily_reset_hour',
   'file_access',
+  'group_mention_only',
   'history_days',
   'idle_timeout_minutes',
   'max_session_messages',

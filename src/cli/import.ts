@@ -32,7 +32,7 @@ export default async function importHome(call: Call): Promise<number> {
     say('Nothing was taken.')
     return 1
   }
-  await carryOut(plan, home)
+  await carryOut(plan)
   say('Done. “ductor doctor” looks whether all is well; “ductor” starts it.')
   return 0
 }

@@ -1,21 +1,34 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { entriesPath } from '../../agents/entries.ts'
 import type { Log } from '../../core/define.ts'
+import { writeFileAtomically } from '../../lib/atomic-write.ts'
 import { openDatabase, storeFile } from '../../store/open.ts'
 import { sqliteStore, type SqliteStore } from '../../store/sqlite-store.ts'
 import { writeConfig } from '../onboarding/write.ts'
 import { copyFiles } from './files.ts'
-import type { ImportPlan, PlacedSession } from './plan.ts'
+import type { ImportPlan } from './plan.ts'
+import type { HomePlan } from './plan-home.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** Does what the plan says. */
-export async function carryOut(plan: ImportPlan, home: string): Promise<void> {
+export async function carryOut(plan: ImportPlan): Promise<void> {
+  for (const one of plan.homes) await take(one)
+  if (plan.agents !== undefined) {
+    const text = `${JSON.stringify(plan.agents, undefined, 2)}\n`
+    await writeFileAtomically(entriesPath(plan.home), text, { mode: 0o600 })
+  }
+  // Last: a config.json says that the home is ready.
+  if (plan.config !== undefined) await writeConfig(plan.home, plan.config)
+}
+
+async function take({ from, home, files, heirlooms, sessions }: HomePlan): Promise<void> {
   mkdirSync(home, { recursive: true, mode: 0o700 })
-  copyFiles(plan.from, home, plan.files)
+  copyFiles(from, home, files)
   const store = sqliteStore(openDatabase(join(home, storeFile)))
   try {
-    for (const [transport, heirloom] of plan.heirlooms) {
+    for (const [transport, heirloom] of heirlooms) {
       const memory = {
         recall: (key: string) => store.recall(transport, key),
         list: (prefix: string) => store.list(transport, prefix),
@@ -24,16 +37,16 @@ export async function carryOut(plan: ImportPlan, home: string): Promise<void> {
       await heirloom.take({ home, log: silent, memory })
     }
     store.transaction(() => {
-      for (const session of plan.sessions) keep(store, session)
+      for (const session of sessions) keep(store, session)
     })
   } finally {
     store.close()
   }
-  // Last: a config.json says that the home is ready.
-  if (plan.config !== undefined) await writeConfig(home, plan.config)
 }
 
-function keep(store: SqliteStore, { place, name, provider, model, gist, ids }: PlacedSession): void {
+type Session = HomePlan['sessions'][number]
+
+function keep(store: SqliteStore, { place, name, provider, model, gist, ids }: Session): void {
   const now = Date.now()
   if (name !== '') {
     store.saveStrand(place, {

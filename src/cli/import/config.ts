@@ -36,27 +36,50 @@ export interface TakenConfig {
 
 /** Out of a config.json of the Python program, what a person has set and ductor knows. */
 export function takeConfig(old: File): TakenConfig {
+  const { file, notes } = takeSet(old, 'config.json', (key) => old[key] !== defaults[key])
+  return { file: { ...transportsOf(old), ...file }, notes }
+}
+
+/**
+ * Out of an entry of its agents.json, the same. What is set there counts even where it is what would hold anyway:
+ * the main agent may have something else.
+ */
+export function takeEntry(old: File): TakenConfig {
+  const { file, notes } = takeSet(old, 'agents.json', () => true)
+  const who = Object.fromEntries(
+    ['name', 'transport'].flatMap((key) => (isSet(old[key]) ? [[key, old[key]]] : [])),
+  )
+  return { file: { ...who, ...file }, notes }
+}
+
+function takeSet(old: File, where: string, counts: (key: string) => boolean): TakenConfig {
   const known = [...Object.keys(schema.shape), ...ofTransports].filter((key) => !/^transports?$/.test(key))
-  const set = known.filter((key) => isSet(old[key]) && old[key] !== defaults[key])
+  const set = known.filter((key) => isSet(old[key]) && counts(key))
   const taken = set.filter((key) => old[key] !== careless[key])
   const notes = set
     .filter((key) => old[key] === careless[key])
     .map(
       (key) =>
-        `${key} “${String(old[key])}” is not taken: here the agent asks first. Write it into config.json if you want it.`,
+        `${key} “${String(old[key])}” is not taken: here the agent asks first. Write it into ${where} if you want it.`,
     )
   const left = Object.keys(old).filter((key) => !known.includes(key) && isSwitchedOn(old[key]))
-  const file = {
-    ...transportsOf(old),
-    ...Object.fromEntries(taken.map((key) => [key, key === 'matrix' ? withoutEmpty(old[key]) : old[key]])),
-  }
   return {
-    file,
+    file: Object.fromEntries(taken.map((key) => [key, key === 'matrix' ? withoutEmpty(old[key]) : old[key]])),
     notes: [
       ...notes,
       ...(left.length === 0 ? [] : [`not known here, or not yet: ${left.toSorted().join(', ')}`]),
     ],
   }
+}
+
+/** In the same home the file goes on to hold as it is: then it counts what stands there. */
+export function carelessIn(notes: readonly string[], where: string): string[] {
+  return notes.map((note) =>
+    note.replace(
+      /^(\S+ “[^”]+”) is not taken.*$/,
+      `$1 stands in ${where}, and holds: take it out if the agent shall ask first`,
+    ),
+  )
 }
 
 /** Whatever the program derived: a transport without its settings was never meant. */

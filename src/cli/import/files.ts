@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** Kept as they are for the parts that will read them. */
-const definitions = ['agents.json', 'cron_jobs.json', 'webhooks.json', 'SHAREDMEMORY.md', '.env']
+const definitions = ['cron_jobs.json', 'webhooks.json', 'SHAREDMEMORY.md', '.env']
 
 /** Rules and scripts of the Python program itself: they would tell the agent of tools that are not there. */
 const itsOwn = new Set(

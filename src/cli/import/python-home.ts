@@ -54,16 +54,7 @@ export interface PythonHome {
 /** Reads it and changes nothing. */
 export function readPythonHome(folder: string): PythonHome {
   const unreadable: string[] = []
-  const read = (name: string): unknown => {
-    const path = join(folder, name)
-    if (!existsSync(path)) return undefined
-    try {
-      return parseExactJson(readFileSync(path, 'utf8'))
-    } catch (error) {
-      unreadable.push(`${name} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
-      return undefined
-    }
-  }
+  const read = (name: string) => readJson(folder, name, unreadable)
   const config = z.record(z.string(), z.unknown()).safeParse(read(join('config', 'config.json'))).data ?? {}
   const main = Object.entries(z.record(z.string(), z.unknown()).safeParse(read('sessions.json')).data ?? {})
   const side =
@@ -76,6 +67,18 @@ export function readPythonHome(folder: string): PythonHome {
       ...side.flatMap((value) => namedSession(value) ?? skip(unreadable, 'a named session')),
     ].filter(({ ids }) => ids.size > 0),
     unreadable,
+  }
+}
+
+/** Undefined where it is not there; where it cannot be read, too, and `faults` gets a line. */
+export function readJson(folder: string, name: string, faults: string[]): unknown {
+  const path = join(folder, name)
+  if (!existsSync(path)) return undefined
+  try {
+    return parseExactJson(readFileSync(path, 'utf8'))
+  } catch (error) {
+    faults.push(`${name} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
   }
 }
 
