@@ -20,7 +20,11 @@ export interface Library {
   readonly range: string
   /** Undefined: it is not there. */
   readonly found?: { readonly version: string; readonly folder: string; readonly fits: boolean }
+  /** What is less good where it is not there. Undefined: without it, nothing works. */
+  readonly without?: string
 }
+
+type Wishes = Pick<TransportDefinition, 'needs' | 'likes'>
 
 /** The transports that need something, each with its libraries. */
 export async function extras(home: string): Promise<ReadonlyMap<string, readonly Library[]>> {
@@ -33,11 +37,16 @@ export async function extras(home: string): Promise<ReadonlyMap<string, readonly
 }
 
 /** Looks in the ordinary place first, then in the home folder. */
-export function librariesOf(home: string, { needs = {} }: Pick<TransportDefinition, 'needs'>): Library[] {
-  return Object.entries(needs).map(([name, range]) => {
+export function librariesOf(home: string, { needs = {}, likes = {} }: Wishes): Library[] {
+  const all: Library[] = [
+    ...Object.entries(needs).map(([name, range]) => ({ name, range })),
+    ...Object.entries(likes).map(([name, liked]) => ({ name, ...liked })),
+  ]
+  return all.map((library) => {
+    const { name, range } = library
     const found =
       find(name, range, fileURLToPath(import.meta.url)) ?? find(name, range, join(extrasFolder(home), 'x'))
-    return found === undefined ? { name, range } : { name, range, found }
+    return found === undefined ? library : { ...library, found }
   })
 }
 
@@ -50,9 +59,9 @@ function find(name: string, range: string, from: string): Library['found'] {
   return { version, folder, fits: satisfies(version, range) }
 }
 
-/** The libraries that are not there, or not in a version that will do. */
+/** The libraries without which nothing works, and that are not there, or not in a version that will do. */
 export function missing(libraries: readonly Library[]): readonly Library[] {
-  return libraries.filter(({ found }) => found?.fits !== true)
+  return libraries.filter(({ found, without }) => found?.fits !== true && without === undefined)
 }
 
 /** For a person: what is missing, and the one command that brings it. */
@@ -65,7 +74,10 @@ export function howToInstall(transport: string, lacking: readonly Library[]): st
   return `${what} is required for ${transport}. Run “ductor install ${transport}”.`
 }
 
-/** Lets npm install what is missing into the home folder, and imports it. Throws `UserError` where that fails. */
+/**
+ * Lets npm install what is not there into the home folder, and imports it. Throws `UserError` where that fails with one
+ * that is needed.
+ */
 export async function install(
   home: string,
   transport: string,
@@ -73,7 +85,7 @@ export async function install(
   say: (line: string) => void,
 ): Promise<void> {
   const definition = await adapters.transport(transport)
-  const lacking = missing(librariesOf(home, definition))
+  const lacking = librariesOf(home, definition).filter(({ found }) => found?.fits !== true)
   const folder = extrasFolder(home)
   if (lacking.length > 0) {
     const npm = npmProgram(env)
@@ -84,11 +96,21 @@ export async function install(
     say(`Installing ${what.join(' ')} into ${folder} …`)
     await runNpm(npm, ['install', '--omit=dev', ...what], env, folder)
   }
-  for (const { name, found, range } of librariesOf(home, definition)) {
-    if (found?.fits !== true) throw new UserError(`npm is done, but ${name} ${range} is not there.`)
-    await tryImport(name, found.folder)
-    say(`${name} ${found.version} is there and can be imported.`)
+  for (const library of librariesOf(home, definition)) {
+    try {
+      say(`${library.name} ${await tried(library)} is there and can be imported.`)
+    } catch (error) {
+      if (library.without === undefined || !(error instanceof UserError)) throw error
+      say(`${error.message}\nThis is no obstacle: ${library.without}.`)
+    }
   }
+}
+
+/** Resolves with its version. Throws `UserError` where it cannot be used. */
+async function tried({ name, range, found }: Library): Promise<string> {
+  if (found?.fits !== true) throw new UserError(`npm is done, but ${name} ${range} is not there.`)
+  await tryImport(name, found.folder)
+  return found.version
 }
 
 /** In a process of its own: what comes to it there does nothing here, and it sees the files as the next start will. */

@@ -69,6 +69,8 @@ export interface TransportDefinition<Config = unknown> {
   readonly prefix: string
   /** Libraries beyond the base install: npm name to version range. */
   readonly needs?: Readonly<Record<string, string>>
+  /** Libraries that `ductor install` brings along with those. `without`: what is less good where one is not there. */
+  readonly likes?: Readonly<Record<string, { readonly range: string; readonly without: string }>>
   /** Takes its own keys from the whole file. */
   readonly config: z.ZodType<Config>
   /** Valid, but a person should know: whoever may talk to the bot, a password that is not needed any more. */

@@ -23,4 +23,7 @@ test('a library beyond the base install is found beside the program, in the extr
   const extra = importExtra(home, 'an-extra')
   assert.ok(typeof extra === 'object' && extra !== null && 'answer' in extra)
   assert.equal(extra.answer, 42)
+
+  const inside = importExtra(join(home, 'agents/coder'), 'an-extra')
+  assert.equal(inside, extra, 'the home of another agent lies in this one')
 })

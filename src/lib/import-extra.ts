@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /** A library beyond the base install is not there. */
 export class MissingExtra extends Error {
@@ -18,11 +18,12 @@ export function extrasFolder(home: string): string {
 }
 
 /**
- * A library beyond the base install: from the ordinary place, or else from the home's `extras`. Throws `MissingExtra`
- * where it is in neither, and whatever its own code throws.
+ * A library beyond the base install: from the ordinary place, or else from the `extras` of the home, or of the home that
+ * it lies in (`agents/NAME` in it). Throws `MissingExtra` where it is in none, and whatever its own code throws.
  */
 export function importExtra(home: string, library: string): unknown {
-  for (const from of [import.meta.url, join(extrasFolder(home), 'package.json')]) {
+  const folders = [home, dirname(dirname(home))].map((one) => join(extrasFolder(one), 'package.json'))
+  for (const from of [import.meta.url, ...folders]) {
     const require = createRequire(from)
     if (isThere(require, library)) return require(library)
   }

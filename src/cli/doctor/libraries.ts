@@ -5,13 +5,13 @@ import { librariesOf } from '../extras.ts'
 /** Is there what the transports need beyond the base install? */
 export function libraries(home: string, { transports }: Pick<LoadedConfig, 'transports'>): Finding[] {
   return transports.flatMap(({ definition }) =>
-    librariesOf(home, definition).map(({ name, range, found }): Finding => {
+    librariesOf(home, definition).map(({ name, range, found, without }): Finding => {
       if (found?.fits === true)
         return { level: 'ok', what: `${definition.name}: ${name} ${found.version} is installed` }
       const what = found === undefined ? 'is not installed' : `is ${found.version}, and ${range} is needed`
       return {
-        level: 'problem',
-        what: `${definition.name}: ${name} ${what}`,
+        level: without === undefined ? 'problem' : 'warning',
+        what: `${definition.name}: ${name} ${what}${without === undefined ? '' : `, so ${without}`}`,
         mend: `ductor install ${definition.name}`,
       }
     }),

@@ -264,6 +264,7 @@ for (const [what, status, headers, body, failure, retryAfterMs] of [
       budget: new Budget(),
       rooms: Rooms.recall(memory),
       files: new FilesOut(client),
+      thumbnails: { of: async () => undefined },
       memory,
       log: silent,
       chores: new Chores(memory, silent),

@@ -11,7 +11,7 @@ import { TooSoon, type Budget } from './budget.ts'
 import { MatrixError, NoAnswer, path } from './client.ts'
 import { matrixContent, type MatrixContent } from './content.ts'
 import type { EarlierPosts } from './earlier.ts'
-import { forgetUpload, type FilesOut, type SealFile } from './files-out.ts'
+import { forgetUpload, type FilesOut, type FilesOutDeps, type SealFile } from './files-out.ts'
 import { mostKeycaps } from './keycaps.ts'
 import { pollEvent, pollStart } from './polls.ts'
 import { wornKey } from './reactions.ts'
@@ -28,6 +28,7 @@ export interface DeliveryDeps {
   readonly rooms: Pick<Rooms, 'isGroup' | 'whereabouts'>
   readonly earlier: EarlierPosts
   readonly files: FilesOut
+  readonly thumbnails: FilesOutDeps['thumbnails']
   /** Undefined where the room is not encrypted. */
   readonly sealFile?: (room: string) => SealFile | undefined
   readonly memory: Memory
@@ -146,7 +147,8 @@ async function eventOf(
   switch (content.kind) {
     case 'file': {
       const sealFile = deps.sealFile?.(room)
-      const how = { memory: deps.memory, log: deps.log, ...(sealFile === undefined ? {} : { sealFile }) }
+      const { memory, log, thumbnails } = deps
+      const how = { memory, log, thumbnails, ...(sealFile === undefined ? {} : { sealFile }) }
       const file = await deps.files.contentOf(content, key, how, signal)
       return { type: 'm.room.message', content: { ...file, ...nobody } }
     }

@@ -5,6 +5,7 @@ import type { Log } from '../../core/define.ts'
 import type { Memory } from '../../core/transport.ts'
 import { MatrixError, NoAnswer, type MatrixClient } from './client.ts'
 import type { FileContent, TextContent } from './content.ts'
+import type { Thumbnails } from './thumbnail.ts'
 import { transactionId } from './transaction-id.ts'
 import { mediaLimits, uploadedFile } from './wire.ts'
 
@@ -25,6 +26,7 @@ export type SealFile = (
 export interface FilesOutDeps {
   readonly memory: Memory
   readonly log: Log
+  readonly thumbnails: Pick<Thumbnails, 'of'>
   /** Undefined: the room is not encrypted. */
   readonly sealFile?: SealFile
 }
@@ -92,15 +94,44 @@ export class FilesOut {
     return usualLimit
   }
 
-  async #upload(file: FileContent, { sealFile }: FilesOutDeps, signal: AbortSignal): Promise<EventContent> {
-    const about = await describe(file)
-    if (sealFile === undefined) {
-      const blob = await openAsBlob(file.path, { type: file.mimeType })
-      return { ...about, url: await this.#put(blob, file.name, signal) }
-    }
-    const { blob, file: key, done } = await sealFile(file.path, signal)
+  async #upload(file: FileContent, deps: FilesOutDeps, signal: AbortSignal): Promise<EventContent> {
+    const { path, name, mimeType: mimetype } = file
+    const msgtype = msgtypeOf(mimetype)
+    const { size } = await stat(path)
+    const looks =
+      msgtype === 'm.image'
+        ? { ...(await dimensions(path)), ...(await this.#thumbnailOf(path, deps, signal)) }
+        : {}
+    const where = await this.#store(file, deps, signal)
+    return { msgtype, body: name, filename: name, info: { mimetype, size, ...looks }, ...where }
+  }
+
+  /** What of the message tells of its thumbnail, which is uploaded by then; nothing where it has none. */
+  async #thumbnailOf(path: string, deps: FilesOutDeps, signal: AbortSignal): Promise<EventContent> {
+    const thumbnail = await deps.thumbnails.of(path, signal)
+    if (thumbnail === undefined) return {}
+    const { mimeType: mimetype, width: w, height: h, size } = thumbnail
     try {
-      return { ...about, file: { ...key, url: await this.#put(blob, undefined, signal) } }
+      const { url, file } = await this.#store(thumbnail, deps, signal)
+      const where = file === undefined ? { thumbnail_url: url } : { thumbnail_file: file }
+      return { ...where, thumbnail_info: { mimetype, w, h, size } }
+    } finally {
+      await thumbnail.done()
+    }
+  }
+
+  /** Uploads the file, encrypted where the room is; resolves with what the message holds of where it lies. */
+  async #store(
+    { path, mimeType, name }: Pick<FileContent, 'path' | 'mimeType'> & { readonly name?: string },
+    { sealFile }: FilesOutDeps,
+    signal: AbortSignal,
+  ): Promise<{ readonly url?: string; readonly file?: EventContent }> {
+    if (sealFile === undefined) {
+      return { url: await this.#put(await openAsBlob(path, { type: mimeType }), name, signal) }
+    }
+    const { blob, file, done } = await sealFile(path, signal)
+    try {
+      return { file: { ...file, url: await this.#put(blob, undefined, signal) } }
     } finally {
       await done()
     }
@@ -145,14 +176,6 @@ function remember(key: string, content: EventContent, { memory, log }: FilesOutD
     // A full disk: another attempt uploads it once more.
     log.warn({ err: error }, 'an upload cannot be remembered')
   }
-}
-
-/** All of the message but where the file lies. */
-async function describe({ path, name, mimeType }: FileContent): Promise<EventContent> {
-  const { size } = await stat(path)
-  const msgtype = msgtypeOf(mimeType)
-  const info = { mimetype: mimeType, size, ...(msgtype === 'm.image' ? await dimensions(path) : {}) }
-  return { msgtype, body: name, filename: name, info }
 }
 
 function msgtypeOf(mimeType: string): string {

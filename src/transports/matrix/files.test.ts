@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { after, describe, test, type TestContext } from 'node:test'
+import sharp from 'sharp'
 import type { MatrixEvent, MatrixPerson } from '../../../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse } from '../../../tests/support/synapse.ts'
 import { UserError } from '../../core/user-error.ts'
 import type { Attachment } from '../../core/message.ts'
 import { arrive, freshName, placeOf, TestBot } from './bot.fake.ts'
+import { picture as aPicture, pictureBomb } from './picture.fake.ts'
+
+interface Info {
+  readonly thumbnail_url: string
+  readonly thumbnail_info: unknown
+}
 
 const missing = await whyNoSynapse()
 
@@ -107,6 +114,27 @@ describe('files', missing === undefined ? {} : { skip: missing }, async () => {
       assert.deepEqual(Buffer.from(await owner.download(String(event.content['url']))), bytes)
     }
     assert.deepEqual(bot.store.list('upload:'), [], 'what was sent need not be remembered')
+  })
+
+  test('a large picture is shown with a thumbnail, which is uploaded once, too', async (t) => {
+    const { bot, owner, room } = await meet(t)
+    const bytes = await aPicture('jpeg')
+    const event = await show(bot, owner, room, await fileOf(bot, 'large.jpg', bytes), 'image/jpeg')
+    const { thumbnail_url: url, thumbnail_info: about, ...info } = event.content['info'] as Info
+    assert.deepEqual(info, { mimetype: 'image/jpeg', size: bytes.length, w: 2000, h: 1500 })
+    const small = Buffer.from(await owner.download(url))
+    assert.deepEqual(about, { mimetype: 'image/jpeg', w: 800, h: 600, size: small.length })
+    const { width, height } = await sharp(small).metadata()
+    assert.deepEqual([width, height], [800, 600])
+    assert.deepEqual(await readdir(join(bot.home, 'matrix_store', 'uploads')), [])
+  })
+
+  test('a picture that would be huge is sent as it is, and nobody here unpacks it', async (t) => {
+    const { bot, owner, room } = await meet(t)
+    const path = await fileOf(bot, 'bomb.png', pictureBomb(30_000))
+    const event = await show(bot, owner, room, path, 'image/png')
+    const { thumbnail_url: url, w, h } = event.content['info'] as Info & { w: number; h: number }
+    assert.deepEqual([event.content['msgtype'], url, w, h], ['m.image', undefined, 30_000, 30_000])
   })
 
   test('a file is uploaded once, however often its message is sent', async (t) => {

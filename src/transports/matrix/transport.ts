@@ -32,6 +32,7 @@ import { usualTempo, type Tempo } from './pulse.ts'
 import { rememberingRender } from './render.ts'
 import { Session } from './session.ts'
 import { lastLife } from './stream-place.ts'
+import { Thumbnails, uploadsFolder } from './thumbnail.ts'
 import * as wire from './wire.ts'
 
 /** Between two messages of progress in a chat. */
@@ -54,6 +55,7 @@ export class MatrixTransport implements Transport {
   readonly #render: ReturnType<typeof rememberingRender>
   readonly #ownerRoom: AllowedRooms
   readonly #crypto: CryptoSide
+  readonly #thumbnails: Thumbnails
   #session: Session | undefined
 
   constructor(config: MatrixConfig, deps: TransportDeps, tempo: Tempo = usualTempo) {
@@ -73,6 +75,7 @@ export class MatrixTransport implements Transport {
     this.#earlier = new EarlierPosts()
     this.#condition = new Condition(matrix.user_id, (report) => deps.report(report), deps.log)
     const { home, memory, log, env = {} } = deps
+    this.#thumbnails = new Thumbnails({ home, folder: join(home, matrix.store_path, uploadsFolder), log })
     this.#crypto = new CryptoSide({
       home,
       matrix,
@@ -204,6 +207,7 @@ export class MatrixTransport implements Transport {
       rooms: this.#listener.rooms,
       earlier: this.#earlier,
       files: session.files,
+      thumbnails: this.#thumbnails,
       sealFile: (room: string) => this.#crypto.sealFileFor(room),
       memory,
       log,

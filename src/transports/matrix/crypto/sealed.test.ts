@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { writeFile, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, test, type TestContext } from 'node:test'
 import {
@@ -13,12 +13,14 @@ import {
   type ToDeviceRequest,
 } from '@matrix-org/matrix-sdk-crypto-wasm'
 import * as library from '@matrix-org/matrix-sdk-crypto-wasm'
+import sharp from 'sharp'
 import { EncryptedPerson } from '../../../../tests/support/encrypted-person.ts'
 import { eventually } from '../../../../tests/support/eventually.ts'
 import { MatrixPerson } from '../../../../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse, type Synapse } from '../../../../tests/support/synapse.ts'
 import { freshName, TestBot } from '../bot.fake.ts'
 import { MatrixClient } from '../client.ts'
+import { picture } from '../picture.fake.ts'
 import { Requests } from './requests.ts'
 
 const missing = await whyNoSynapse()
@@ -238,17 +240,47 @@ describe('messages whose keys do not come', missing === undefined ? {} : { skip:
           .find((one) => one.getSender() === bot.id && one.getContent()['file'] !== undefined),
       'the file of the bot',
     )
-    const theirs = event.getContent()['file'] as { url: string }
-    const http =
-      person.client.mxcUrlToHttp(theirs.url, undefined, undefined, undefined, false, true, true) ?? ''
-    const answer = await fetch(http, {
-      headers: { authorization: `Bearer ${person.client.getAccessToken()}` },
-    })
-    const onServer = Buffer.from(await answer.arrayBuffer())
-    assert.notDeepEqual(onServer, bytes)
-    const opened = library.Attachment.decrypt(
-      new library.EncryptedAttachment(onServer, JSON.stringify(theirs)),
+    assert.deepEqual(await theirFile(person, event.getContent()['file'] as { url: string }), bytes)
+  })
+
+  test('a picture of an encrypted room has an encrypted thumbnail', async (t) => {
+    using person = await EncryptedPerson.arrive(synapse, freshName('person'))
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [person.id] })
+    await bot.start()
+    const room = await person.direct(bot.id)
+    await person.waitForMember(room, bot.id)
+    const path = join(bot.home, 'a.png')
+    const bytes = await picture('png')
+    await writeFile(path, bytes)
+    const content = { kind: 'file', size: bytes.length, path, name: 'a.png', mimeType: 'image/png' }
+    await bot.post(room, 'picture', content)
+    const event = await eventually(
+      () =>
+        person
+          .events(room)
+          .find((one) => one.getSender() === bot.id && one.getContent()['file'] !== undefined),
+      'the picture',
     )
-    assert.deepEqual(Buffer.from(opened), bytes)
+    const { info, file } = event.getContent()
+    assert.deepEqual(await theirFile(person, file), bytes)
+    assert.equal(info.thumbnail_url, undefined)
+    const small = await theirFile(person, info.thumbnail_file)
+    const { mimetype, w, h, size } = info.thumbnail_info
+    assert.deepEqual([mimetype, w, h, size], ['image/jpeg', 800, 600, small.length])
+    assert.deepEqual([info.w, info.h, info.size], [2000, 1500, bytes.length])
+    assert.equal((await sharp(small).metadata()).width, 800)
+    assert.deepEqual(await readdir(join(bot.home, 'matrix_store', 'uploads')), [])
   })
 })
+
+/** What an app sees of an encrypted file; the homeserver has something else. */
+async function theirFile(person: EncryptedPerson, file: { readonly url: string }): Promise<Buffer> {
+  const http = person.client.mxcUrlToHttp(file.url, undefined, undefined, undefined, false, true, true) ?? ''
+  const answer = await fetch(http, {
+    headers: { authorization: `Bearer ${person.client.getAccessToken()}` },
+  })
+  const onServer = Buffer.from(await answer.arrayBuffer())
+  const opened = library.Attachment.decrypt(new library.EncryptedAttachment(onServer, JSON.stringify(file)))
+  assert.notDeepEqual(onServer, Buffer.from(opened))
+  return Buffer.from(opened)
+}

@@ -6,6 +6,7 @@ import { NoAnswer, type MatrixClient } from '../client.ts'
 import { filled, type MatrixConfig } from '../config.ts'
 import type { SealFile } from '../files-out.ts'
 import type { Rooms } from '../rooms.ts'
+import { uploadsFolder } from '../thumbnail.ts'
 import type { RoomEvent, SyncAnswer } from '../wire.ts'
 import { Encryption } from './encryption.ts'
 import { CryptoFolder } from './folder.ts'
@@ -123,7 +124,7 @@ export class CryptoSide {
   }
 
   get #draftFolder(): string {
-    return join(this.#deps.home, this.#deps.matrix.store_path, 'uploads')
+    return join(this.#deps.home, this.#deps.matrix.store_path, uploadsFolder)
   }
 
   /** What a person has to do so that everybody can trust the bot's session, if anything. */
