@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
+import { picture } from '../src/transports/matrix/picture.fake.ts'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Running } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
@@ -163,6 +164,16 @@ describe('the package, as people install it', async () => {
       await you.say(room, 'say: hello')
       await eventually(async () =>
         (await you.messagesOf(room, userId)).some(({ content }) => content['body'] === 'hello'),
+      )
+      const photo = join(home, 'workspace', 'photo.jpg')
+      writeFileSync(photo, await picture('jpeg'))
+      await you.say(room, `say: <file:${photo}>`)
+      await eventually(
+        async () =>
+          (await you.messagesOf(room, userId)).some(({ content }) =>
+            /"thumbnail_url":"mxc:/.test(JSON.stringify(content)),
+          ),
+        'the picture with its thumbnail',
       )
       assert.equal(await both.stop(), 0)
     },
