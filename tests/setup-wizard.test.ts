@@ -229,6 +229,7 @@ describe('with a real homeserver', { skip: skip ?? false }, () => {
     ['The password of', 'the-password', keys.enter],
     ['keep the password', keys.enter],
     ['Who may talk to the bot?', you.id, keys.enter],
+    ['Only in certain rooms?', keys.enter],
     ['Your time zone', keys.enter],
   ]
 
@@ -285,6 +286,7 @@ describe('with a real homeserver', { skip: skip ?? false }, () => {
       await terminal.answers('Who may talk to the bot?', keys.clear, id, keys.enter)
       await terminal.sees('is the bot itself')
       await terminal.answers('Who may talk to the bot?', keys.clear, you.id, keys.enter)
+      await terminal.answers('Only in certain rooms?', keys.enter)
       await staysThere(terminal)
       assert.deepEqual(stage.written(), {
         transports: ['telegram', 'matrix'],
@@ -319,6 +321,31 @@ describe('with a real homeserver', { skip: skip ?? false }, () => {
     }
   })
 
+  test('rooms that the bot shall keep to are looked at: which it can enter, which not, and what to do', async () => {
+    const id = await bot()
+    const alias = (name: string) => `#${name}:${synapse.serverName}`
+    const own = await you.createRoom({ room_alias_name: 'team' })
+    await you.invite(own, id)
+    const open = await you.createRoom({ preset: 'public_chat' })
+    const closed = await you.createRoom()
+    await using stage = sitDown([])
+    const { terminal } = stage
+    for (const [question, ...typed] of matrixScript(id).slice(0, -2))
+      await terminal.answers(question, ...typed)
+    const say = (words: string) => terminal.answers('Only in certain rooms?', keys.clear, words, keys.enter)
+    await say('team')
+    await terminal.sees('is no room: an id looks like')
+    await say(`${alias('team')}, ${alias('nowhere')}`)
+    await terminal.sees(`There is no room ${alias('nowhere')}`)
+    await say(`${alias('team')} ${open} ${closed}`)
+    await terminal.sees(`✓ ${alias('team')}: the bot is invited`)
+    await terminal.sees(`– ${open}: everybody may enter. Invite ${id} there`)
+    await terminal.sees(`– ${closed}: the bot cannot enter yet. Invite ${id} there`)
+    await staysThere(terminal)
+    assert.deepEqual(stage.written().matrix.allowed_rooms, [alias('team'), open, closed])
+    assert.ok(terminal.text.includes(`Write in ${alias('team')}.`))
+  })
+
   test('a homeserver that wants a browser: the address and code are shown, and what was allowed is kept', async () => {
     const id = await bot('correct horse')
     const front = await OAuthFront.before(synapse)
@@ -334,6 +361,7 @@ describe('with a real homeserver', { skip: skip ?? false }, () => {
       await terminal.sees(/allow ductor \(code \w+\)/)
       front.allow(/allow ductor \(code (\w+)\)/.exec(terminal.text)?.[1] ?? '', id)
       await terminal.answers('Who may talk to the bot?', you.id, keys.enter)
+      await terminal.answers('Only in certain rooms?', keys.enter)
       await staysThere(terminal)
       assert.deepEqual(stage.written().matrix, {
         homeserver: front.url,

@@ -9,6 +9,7 @@ import { findHomeserver } from './discovery.ts'
 import { flowsOf } from './login.ts'
 import { findOAuth } from './oauth.ts'
 import { askLogIn, inWords, type Homeserver } from './set-up-log-in.ts'
+import { askRooms, firstStep } from './set-up-rooms.ts'
 
 const fields = config.shape.matrix.shape
 const usualStore = 'matrix_store'
@@ -23,6 +24,7 @@ export const setUp: SetUp = {
     'matrix-password': { says: 'the password of the bot; better given as DUCTOR_MATRIX_PASSWORD' },
     'matrix-keep-password': { says: 'write the password into config.json all the same', switch: true },
     'matrix-access-token': { says: 'a token that was made for the bot, in place of a password' },
+    'matrix-allowed-rooms': { says: 'only in these rooms: ids or aliases with commas; all, if left out' },
     'matrix-allowed-users': { says: 'who may talk to the bot: @you:matrix.org; several with commas' },
   },
   async run(interview, { home, log, alone }) {
@@ -49,18 +51,20 @@ export const setUp: SetUp = {
       example: '@you:matrix.org',
       accept: (words) => usersOf(words, userId),
     })
+    const { accessToken } = logIn.credentials
+    const rooms = await askRooms(interview, { base, accessToken, userId })
     const matrix = {
       homeserver: base,
       user_id: userId,
       ...(keep ? { password: logIn.password } : {}),
-      allowed_rooms: [],
+      allowed_rooms: rooms.map(({ name }) => name),
       allowed_users: allowed,
       ...(alone ? {} : { store_path: usualStore }),
     }
     const file = new CredentialsFile(join(home, usualStore), { homeserver: base, userId }, log)
     return {
       keys: { matrix },
-      next: `Invite ${userId} to a room, or begin a chat with it, and write.`,
+      next: firstStep(rooms, userId),
       save: () => file.write(logIn.credentials),
     }
   },
