@@ -4,7 +4,8 @@ import { CliProcess } from '../cli-process.ts'
 import { ProcessLedger } from '../process-ledger.ts'
 import { argumentsOf, writeInstructions, writeTools, type PrivateFile } from './launch.ts'
 import { whoHasOpen } from './open-elsewhere.ts'
-import { ClaudeSession, type OwnTurn, type Patience } from './session.ts'
+import { ClaudeSession, type Patience } from './session.ts'
+import type { OwnTurn } from './turns.ts'
 
 const sessionsKnown = 1000
 

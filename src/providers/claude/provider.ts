@@ -15,10 +15,11 @@ import { Warm } from '../warm.ts'
 import { health } from './health.ts'
 import { modelsOf, keptModels } from './models.ts'
 import { ClaudeProcesses, type Settings } from './processes.ts'
-import type { ClaudeSession, OwnTurn, Patience } from './session.ts'
+import type { ClaudeSession, Patience } from './session.ts'
 import { shapeOf } from './launch.ts'
 import { listSessions } from './sessions.ts'
 import type { Ending } from './turn.ts'
+import type { OwnTurn } from './turns.ts'
 
 /** How long one prompt a process is the rule, after a warm one could not be had. */
 const oneShotMs = 10 * 60_000
