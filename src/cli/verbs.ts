@@ -105,8 +105,11 @@ export const verbs: Readonly<Record<string, Verb>> = {
   },
   upgrade: {
     summary: 'install the newest version, and go back if it does not come up',
-    arguments: '[--to VERSION]',
-    options: { to: { type: 'string', says: 'a version, or a packed file' } },
+    arguments: '[--to VERSION] [--wait SECONDS]',
+    options: {
+      to: { type: 'string', says: 'a version, or a packed file' },
+      wait: { type: 'string', says: 'how long it has to connect again; 60 unless told' },
+    },
     load: () => import('./upgrade.ts'),
   },
   reset: {
