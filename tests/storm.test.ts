@@ -50,6 +50,8 @@ test(
     const telegram = await FakeTelegram.start({ limits: { flood: false } })
     const synapse = await startSynapse()
     const proxy = await MishapProxy.before(synapse.url)
+    // It has no limit of its own, however often it says so: an honest one would slow the bot down for minutes.
+    proxy.retryAfterMs = 500
     t.after(() => Promise.all([telegram.stop(), proxy.stop(), synapse.stop()]))
     await synapse.register('bot', 'secret-of-bot')
     const bot = `@bot:${synapse.serverName}`

@@ -47,6 +47,24 @@ test('the limits of a homeserver are learned, and then hardly ever met again', a
   assert.ok(limiter.now < 90 * 5000 * 1.3, 'and no time is wasted')
 })
 
+test('complaints of a homeserver without a limit are soon forgotten', async () => {
+  let now = 0
+  const budget = new Budget(() => now)
+  const refusal = { errcode: 'M_LIMIT_EXCEEDED' }
+  const write = async (): Promise<void> => {
+    if (now < 60_000) throw new MatrixError('PUT', 429, refusal, 4321, refusal)
+  }
+  for (let said = 0; said < 100;) {
+    try {
+      await budget.spend('words', write)
+      said += 1
+    } catch (error) {
+      now += error instanceof TooSoon ? error.afterMs : 4321
+    }
+  }
+  assert.ok(now < 5 * 60_000, `100 messages took ${now} ms`)
+})
+
 test('where there is a limit, words do not wait for looks', async () => {
   const limiter = new Limiter()
   const budget = new Budget(() => limiter.now)

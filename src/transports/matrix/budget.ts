@@ -7,6 +7,9 @@ const leftToWords = 3
 const longestIntervalMs = 60_000
 /** A homeserver that has not complained for so long is asked without counting. */
 const forgottenAfterMs = 30 * 60_000
+/** After so long without a complaint, it is asked a little sooner each time. */
+const calmMs = 2 * 60_000
+const shortestIntervalMs = 500
 
 /** It would be too much now; `afterMs` says when to try. */
 export class TooSoon extends Error {
@@ -29,6 +32,8 @@ export class Budget {
   readonly #now: () => number
   /** Undefined: no limit was met. */
   #intervalMs: number | undefined
+  /** The longest wait that it asked for. */
+  #longestAskedMs = 0
   #left = 0
   #countedAt = 0
   #complainedAt = 0
@@ -52,7 +57,9 @@ export class Budget {
       this.#left -= 1
     }
     try {
-      return await call()
+      const answer = await call()
+      this.#taken()
+      return answer
     } catch (error) {
       if (error instanceof MatrixError && error.rateLimited) this.#refused(error.retryAfterMs ?? 5000)
       throw error
@@ -64,17 +71,32 @@ export class Budget {
     const now = this.#now()
     const known = this.#intervalMs
     const longer = known === undefined ? afterMs : known + Math.max(afterMs / 2, known / 50)
-    this.#intervalMs = Math.min(Math.max(longer, 500), longestIntervalMs)
+    this.#longestAskedMs = Math.min(Math.max(this.#longestAskedMs, afterMs), longestIntervalMs)
+    // What it asked for may be less than its interval, but never much: others may write as the bot, too.
+    const longest = 2 * this.#longestAskedMs
+    this.#intervalMs = Math.max(Math.min(longer, longest), this.#longestAskedMs, shortestIntervalMs)
     this.#left = 1 - Math.min(1, afterMs / this.#intervalMs)
     this.#countedAt = now
     this.#complainedAt = now
+  }
+
+  /** A complaint may have been one of a bad hour. */
+  #taken(): void {
+    if (this.#intervalMs === undefined || this.#now() - this.#complainedAt < calmMs) return
+    this.#intervalMs *= 0.9
+    if (this.#intervalMs < shortestIntervalMs) this.#forget()
+  }
+
+  #forget(): void {
+    this.#intervalMs = undefined
+    this.#longestAskedMs = 0
   }
 
   #count(): void {
     if (this.#intervalMs === undefined) return
     const now = this.#now()
     if (now - this.#complainedAt > forgottenAfterMs) {
-      this.#intervalMs = undefined
+      this.#forget()
       return
     }
     this.#left = Math.min(mostAtOnce, this.#left + (now - this.#countedAt) / this.#intervalMs)

@@ -8,7 +8,7 @@ import type { CryptoSide } from './crypto/side.ts'
 import { Pulse, type Tempo } from './pulse.ts'
 import { Rooms } from './rooms.ts'
 import type { Session } from './session.ts'
-import { isUnknownPlace, noPlace, placePair, recallPlace } from './stream-place.ts'
+import { isUnknownPlace, lastHeardAt, lostPlacePair, placePair, recallPlace } from './stream-place.ts'
 import { askSync, readLate, readSync } from './sync.ts'
 import type { SyncAnswer } from './wire.ts'
 
@@ -34,6 +34,8 @@ export class Listener {
   readonly #pulse: Pulse
   /** Ends the sync that is under way, so that another one begins. */
   #round = new AbortController()
+  /** How many syncs in a row the homeserver itself failed at. */
+  #broken = 0
   #rooms: Rooms
   /** What a batch that is about to be stored tells of the rooms: it is judged by that. */
   #draft: Rooms | undefined
@@ -110,14 +112,16 @@ export class Listener {
     const { client, self, authors, device } = session
     const since = recallPlace(intake, self.userId)
     if (since === undefined) await crypto.encryption.forgetDeviceLists()
-    const answer = await this.#ask(session, since, intake, waitMs, signal)
+    const missedFrom = since === undefined ? lastHeardAt(intake, self.userId) : undefined
+    const place = { since, lost: missedFrom !== undefined }
+    const answer = await this.#ask(session, place, intake, waitMs, signal)
     this.#pulse.feel(answer)
     // The homeserver forgets the keys in it when it is asked for the next one.
     await crypto.receive(answer, signal)
     const rooms = this.#rooms.draft()
     this.#draft = undefined
     const reading = crypto.reading(rooms, self.userId)
-    const deps = { client, self, authors, reading, rooms, log, threads }
+    const deps = { client, self, authors, reading, rooms, log, threads, missedFrom }
     const late = await readLate(await reading.late(signal), deps, signal)
     const { inbounds, chores: found } = await readSync(answer, since, deps, signal)
     const chores = [...found, ...reading.chores]
@@ -137,21 +141,30 @@ export class Listener {
 
   async #ask(
     { client }: Session,
-    since: string | undefined,
+    place: { readonly since: string | undefined; readonly lost: boolean },
     intake: Intake,
     waitMs: number,
     signal: AbortSignal,
   ): Promise<SyncAnswer> {
     try {
-      return await askSync(client, since, waitMs, AbortSignal.any([signal, this.#round.signal]))
+      const answer = await askSync(client, place, waitMs, AbortSignal.any([signal, this.#round.signal]))
+      this.#broken = 0
+      return answer
     } catch (error) {
-      if (since !== undefined && isUnknownPlace(error)) {
-        const { message: reason } = error
+      if (place.since !== undefined && (isUnknownPlace(error) || this.#isBroken(error))) {
+        const reason = error instanceof Error ? error.message : String(error)
         this.#deps.log.error({ reason }, 'the homeserver has lost our place in the stream: beginning anew')
-        intake.remember(noPlace)
+        intake.remember(lostPlacePair(intake))
+        this.#broken = 0
       }
       throw error
     }
+  }
+
+  /** A homeserver may fail at one place in the stream for ever, while it is well otherwise. */
+  #isBroken(error: unknown): boolean {
+    if (error instanceof MatrixError && error.status >= 500) this.#broken += 1
+    return this.#broken >= this.#deps.tempo.brokenSyncs
   }
 
   /** What a person should know though all goes well. */

@@ -3,6 +3,10 @@ import { path, type MatrixClient } from './client.ts'
 import { isJoining, membershipOf, type RoomFacts } from './rooms.ts'
 import { membership, messagesPage, type JoinedSection, type RoomEvent } from './wire.ts'
 
+/** Milliseconds by which a homeserver's clock may be behind ours. */
+const clocksDiffer = 5 * 60_000
+const mostMissedPages = 50
+
 export interface News {
   /** What is news to the bot, oldest first. */
   readonly events: readonly RoomEvent[]
@@ -13,12 +17,14 @@ export interface News {
 interface NewsDeps {
   readonly client: MatrixClient
   readonly self: Self
+  readonly missedFrom?: number | undefined
 }
 
 /**
  * Finds what is news in a room. A sync leaves out the older part when much happened: that is fetched, however much it
  * is. In a room that the bot has just joined, news begins with its invitation (people begin to talk when they have
  * invited, not when the bot has come in), or with its joining where the invitation was not heard as it happened.
+ * Where the homeserver lost the bot's place, it is found by time.
  */
 export async function newsOf(
   room: string,
@@ -27,15 +33,18 @@ export async function newsOf(
   before: RoomFacts,
   /** The room goes on with another one: all that was said in it is news. */
   isSuccessor: boolean,
-  { client, self }: NewsDeps,
+  { client, self, missedFrom }: NewsDeps,
   signal: AbortSignal,
 ): Promise<News> {
   const names = new Map<string, string>()
   learn(names, section.state?.events ?? [])
   const latest = section.timeline?.events ?? []
-  if (since === undefined) return { events: [], names }
-
   const known = before.membership === 'join'
+  if (since === undefined) {
+    if (!known || missedFrom === undefined) return { events: [], names }
+    return { events: await missed(room, section, missedFrom - clocksDiffer, names, client, signal), names }
+  }
+
   const fromInvitation = before.invitation?.heard === true
   const start = (events: readonly RoomEvent[]): number | undefined =>
     known || isSuccessor ? undefined : beginning(events, self.userId, fromInvitation)
@@ -54,6 +63,30 @@ export async function newsOf(
   if (known || isSuccessor) return { events, names }
   const first = start(events) ?? events.findLastIndex((event) => isOwnJoining(event, self.userId))
   return { events: first === -1 ? [] : events.slice(first + 1), names }
+}
+
+/** What was said since then, as far as it can be found; some of it may have been heard already. */
+async function missed(
+  room: string,
+  { timeline }: JoinedSection,
+  fromMs: number,
+  names: Map<string, string>,
+  client: MatrixClient,
+  signal: AbortSignal,
+): Promise<readonly RoomEvent[]> {
+  let events = timeline?.events ?? []
+  let from = timeline?.limited === true ? timeline.prev_batch : undefined
+  const isOld = ({ origin_server_ts: at }: RoomEvent) => at < fromMs
+  for (let page = 0; page < mostMissedPages && from !== undefined && !events.some(isOld); page += 1) {
+    const query = { from, dir: 'b', limit: '100', filter: lazyMembers }
+    const call = { method: 'GET', path: path`/rooms/${room}/messages`, query } as const
+    const { chunk, state, end } = await client.call(call, messagesPage, signal)
+    learn(names, state)
+    events = [...chunk.toReversed(), ...events]
+    from = chunk.length === 0 ? undefined : end
+  }
+  learn(names, events)
+  return events.filter((event) => !isOld(event))
 }
 
 const lazyMembers = JSON.stringify({ lazy_load_members: true, include_redundant_members: true })

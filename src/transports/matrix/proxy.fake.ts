@@ -17,6 +17,10 @@ export class MishapProxy {
   deaf: 'empty' | 'stuck' | undefined
   /** How often the homeserver said that it was too much. */
   refusals = 0
+  /** The place in the stream at which every sync fails, as a homeserver's own fault. */
+  brokenAt: string | undefined
+  /** What a call that came too soon is told. */
+  retryAfterMs = 4321
   /** How many syncs were never answered. */
   stuck = 0
 
@@ -55,10 +59,17 @@ export class MishapProxy {
     if (this.deaf !== undefined && request.url?.includes('/v3/sync?') === true) {
       return this.#bringNothing(request, response)
     }
+    if (this.brokenAt !== undefined && request.url?.includes(`since=${this.brokenAt}`) === true) {
+      response.writeHead(500, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ errcode: 'M_UNKNOWN', error: 'Internal server error' }))
+      return
+    }
     if (mishap === 'refused-connection') return void request.socket.destroy()
     if (mishap === 'rate-limited') {
       response.writeHead(429, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ errcode: 'M_LIMIT_EXCEEDED', error: 'Too fast', retry_after_ms: 4321 }))
+      response.end(
+        JSON.stringify({ errcode: 'M_LIMIT_EXCEEDED', error: 'Too fast', retry_after_ms: this.retryAfterMs }),
+      )
       return
     }
     const gone = new AbortController()

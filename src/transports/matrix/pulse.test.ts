@@ -20,7 +20,7 @@ describe('a bot that hears nothing any more', missing === undefined ? {} : { ski
       t.after(() => proxy.stop())
       const owner = await arrive(synapse, 'owner')
       const bot = await TestBot.arrive(t, synapse, freshName('bot'), { homeserver: proxy.url })
-      bot.tempo = { silenceMs: 200, patienceMs: 600 }
+      bot.tempo = { silenceMs: 200, patienceMs: 600, brokenSyncs: 8 }
       await bot.start()
       const room = await owner.direct(bot.id)
       await owner.waitForMembership(room, bot.id, 'join')
@@ -41,7 +41,7 @@ describe('a bot that hears nothing any more', missing === undefined ? {} : { ski
     t.after(() => proxy.stop())
     const owner = await arrive(synapse, 'owner')
     const bot = await TestBot.arrive(t, synapse, freshName('bot'), { homeserver: proxy.url })
-    bot.tempo = { silenceMs: 200, patienceMs: 1500 }
+    bot.tempo = { silenceMs: 200, patienceMs: 1500, brokenSyncs: 8 }
     await bot.start()
     const room = await owner.direct(bot.id)
     await owner.waitForMembership(room, bot.id, 'join')

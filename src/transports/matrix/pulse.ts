@@ -12,9 +12,11 @@ export interface Tempo {
   readonly silenceMs: number
   /** So long may it take to come back. */
   readonly patienceMs: number
+  /** After so many failures of the homeserver's own in a row, the bot gives up its place in the stream. */
+  readonly brokenSyncs: number
 }
 
-export const usualTempo: Tempo = { silenceMs: 5 * 60_000, patienceMs: 45_000 }
+export const usualTempo: Tempo = { silenceMs: 5 * 60_000, patienceMs: 45_000, brokenSyncs: 8 }
 
 const beatSchema = z.object({ beat: z.string() })
 

@@ -5,7 +5,8 @@ import type { LastLife } from './earlier.ts'
 
 const keptSchema = z.object({
   user: z.string(),
-  token: z.string(),
+  /** Absent: the homeserver has lost it. */
+  token: z.string().optional(),
   device: z.string().optional(),
   at: z.number().optional(),
 })
@@ -16,6 +17,12 @@ const key = 'since'
 export function recallPlace(memory: Memory, user: string): string | undefined {
   const kept = recall(memory)
   return kept?.user === user ? kept.token : undefined
+}
+
+/** Milliseconds since 1970 of the last batch of this account, whether its place is still known or not. */
+export function lastHeardAt(memory: Memory, user: string): number | undefined {
+  const kept = recall(memory)
+  return kept?.user === user ? kept.at : undefined
 }
 
 /** Up to when the bot has certainly lived, as which device. */
@@ -29,8 +36,10 @@ export function placePair(user: string, device: string, token: string): Readonly
   return { [key]: JSON.stringify({ user, token, device, at: Date.now() }) }
 }
 
-/** To begin anew. */
-export const noPlace: Readonly<Record<string, null>> = { [key]: null }
+/** To begin anew, where the homeserver lost the place: when the bot last lived is still known. */
+export function lostPlacePair(memory: Memory): Readonly<Record<string, string>> {
+  return { [key]: JSON.stringify({ ...recall(memory), token: undefined }) }
+}
 
 /** Synapse calls a token that it does not know `M_UNKNOWN`, others `M_UNKNOWN_POS` or `M_INVALID_PARAM`. */
 export function isUnknownPlace(error: unknown): error is MatrixError {

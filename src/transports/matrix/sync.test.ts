@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, describe, test, type TestContext } from 'node:test'
+import { eventually } from '../../../tests/support/eventually.ts'
 import { MatrixPerson } from '../../../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse, type Synapse } from '../../../tests/support/synapse.ts'
 import type { Inbound } from '../../core/message.ts'
 import { arrive, freshName, placeOf, TestBot } from './bot.fake.ts'
+import { MishapProxy } from './proxy.fake.ts'
+import { usualTempo } from './pulse.ts'
 
 const missing = await whyNoSynapse()
 
@@ -51,6 +54,46 @@ describe('what the bot hears', missing === undefined ? {} : { skip: missing }, a
     await owner.say(room, 'still there?')
     const heard = await bot.messages(1)
     assert.equal(heard[0]?.text, 'still there?')
+  })
+
+  test('what was said before the homeserver lost the place is heard, and nothing twice', async (t) => {
+    const { bot, owner, room } = await meet(t, synapse)
+    await owner.say(room, 'before')
+    await bot.messages(1)
+    await bot.stop()
+    const texts = Array.from({ length: 120 }, (_, index) => `in the gap ${index}`)
+    for (const text of texts) await owner.say(room, text)
+    bot.store.remember({ since: JSON.stringify({ ...stored(bot), token: 'bogus' }) })
+    await bot.start()
+    await owner.say(room, 'after')
+    const heard = await bot.messages(texts.length + 2)
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ['before', ...texts, 'after'],
+    )
+  })
+
+  test('a place at which the homeserver fails for ever is given up, and nothing is lost by that', async (t) => {
+    const proxy = await MishapProxy.before(synapse.url)
+    t.after(() => proxy.stop())
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { homeserver: proxy.url })
+    bot.tempo = { ...usualTempo, brokenSyncs: 2 }
+    await bot.start()
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await owner.say(room, 'before')
+    await bot.messages(1)
+    await bot.stop()
+    await owner.say(room, 'meanwhile')
+    proxy.brokenAt = stored(bot).token
+    await bot.start()
+    const heard = await bot.messages(2)
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ['before', 'meanwhile'],
+    )
+    await eventually(() => bot.reports.at(-1)?.state === 'connected', 'the healing')
   })
 
   test('an emote is heard; a notice and an empty line are not', async (t) => {
@@ -324,6 +367,11 @@ async function meet(
   const room = await owner.direct(bot.id, roomOptions)
   await owner.waitForMembership(room, bot.id, 'join')
   return { bot, owner, room }
+}
+
+/** Where the bot was in the stream when it last stored what it heard. */
+function stored(bot: TestBot): { readonly token?: string } {
+  return JSON.parse(bot.store.recall('since') ?? '{}')
 }
 
 /** Waits for the message with this text, and gives all that was taken up to it. */

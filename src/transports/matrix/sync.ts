@@ -20,6 +20,8 @@ export interface SyncDeps {
   readonly log: Log
   /** Is a thread a conversation of its own? */
   readonly threads: boolean
+  /** Where the place in the stream was lost: when the bot last heard anything, in milliseconds since 1970. */
+  readonly missedFrom?: number | undefined
   /** Changed by the reading: a draft that counts when the batch is stored. */
   readonly rooms: Rooms
 }
@@ -45,17 +47,20 @@ const filter = {
 /** What was said before the very first sync is not read. */
 const firstFilter = { ...filter, room: { ...filter.room, timeline: { limit: 1, lazy_load_members: true } } }
 
-/** Asks what happened since `since`, and waits up to `waitMs` for something to happen. */
+/**
+ * Asks what happened since `since`, and waits up to `waitMs` for something to happen. Without `since`, `lost` says that
+ * the bot has only lost its place: then some of what was said last is wanted.
+ */
 export async function askSync(
   client: MatrixClient,
-  since: string | undefined,
+  { since, lost }: { readonly since: string | undefined; readonly lost: boolean },
   waitMs: number,
   signal: AbortSignal,
 ): Promise<SyncAnswer> {
   const query = {
     since,
     timeout: String(waitMs),
-    filter: JSON.stringify(since === undefined ? firstFilter : filter),
+    filter: JSON.stringify(since === undefined && !lost ? firstFilter : filter),
     set_presence: 'offline',
   }
   const call = { method: 'GET', path: path`/sync`, query, timeoutMs: waitMs + 60_000 } as const
@@ -64,7 +69,7 @@ export async function askSync(
 
 /**
  * Understands an answer. Without `since` it is the first that this bot ever got: all that was said before is history,
- * and not for us. Throws what the homeserver's calls throw; then the answer is to be asked for and read again.
+ * and not for us; unless the bot only lost its place. Throws what the homeserver's calls throw; then the answer is to be asked for and read again.
  */
 export async function readSync(
   answer: SyncAnswer,
