@@ -16,6 +16,9 @@ export const status: Command = {
       `Waiting: ${facts.queued}`,
       `Provider: ${[facts.provider, facts.model, facts.effort].filter((one) => one !== undefined).join(', ')}`,
       ...sessionLines(facts),
+      ...(facts.granted.length > 0
+        ? [`Allowed for this session (/new takes it back): ${facts.granted.join(', ')}`]
+        : []),
       `ductor has been up for ${span(facts.uptimeMs)}.`,
       ...facts.warnings.map((warning) => `⚠ ${warning}`),
     ].join('\n')

@@ -24,7 +24,7 @@ function asking(stage: Stage, event: TurnEvent): void {
     prompt === 'go' ? [event, answered, { type: 'turn.ended', stop: 'end_turn', text: 'done' }] : []
 }
 
-const permission: TurnEvent = {
+const permission: Extract<TurnEvent, { type: 'permission.requested' }> = {
   type: 'permission.requested',
   id: 'p',
   title: 'Run a command',
@@ -172,3 +172,64 @@ for (const shown of [true, false])
     assert.equal(after.transport.token('Allow'), undefined)
     await eventually(() => after.transport.token('Run again'))
   })
+
+const grant = { rule: '{"make":true}', says: 'make' }
+
+/** In its session a turn asks for this leave; those that are not told “go” ask nothing. */
+function askingInSession(stage: Stage, event: TurnEvent): void {
+  const answered = () => eventually(() => stage.provider.answers.length > 0)
+  const end: TurnEvent = { type: 'turn.ended', stop: 'end_turn', text: 'done' }
+  stage.provider.script = ({ prompt }) => [
+    { type: 'session.started', sessionId: 's' },
+    ...(prompt === 'go' ? [event, answered] : []),
+    end,
+  ]
+}
+
+const lasting: TurnEvent = { ...permission, grant }
+
+test('what is allowed for the session is handed to its next turn, after a restart too, and /new takes it back', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ductor-asks-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'ductor.db')
+  const before = setStage({ path })
+  askingInSession(before, lasting)
+  await before.hear(message('go'))
+  await eventually(() => before.transport.token('Allow for this session'))
+  await before.hear(press(before, 'Allow for this session'))
+  await shows(before, 'done')
+  before.kill()
+  const after = setStage({ path })
+  after.gateway.start()
+  await after.hear(message('/status'))
+  await shows(after, /Allowed for this session .*: make/)
+  await after.hear(message('again'))
+  await eventually(() => after.provider.turns.length === 1)
+  assert.deepEqual(after.provider.turns[0]?.grants, [grant])
+  await after.hear(message('/new'))
+  await shows(after, /A new conversation begins/)
+  await after.hear(message('once more'))
+  await eventually(() => after.provider.turns.length === 2)
+  assert.equal(after.provider.turns[1]?.grants, undefined)
+})
+
+for (const label of ['Allow', 'Deny'])
+  test(`“${label}” is for this once: nothing is handed on`, async () => {
+    const stage = setStage()
+    askingInSession(stage, lasting)
+    await stage.hear(message('go'))
+    await eventually(() => stage.transport.token(label))
+    await stage.hear(press(stage, label))
+    await shows(stage, 'done')
+    await stage.hear(message('again'))
+    await eventually(() => stage.provider.turns.length === 2)
+    assert.equal(stage.provider.turns[1]?.grants, undefined)
+  })
+
+test('leave that nobody can keep is called what it is', async () => {
+  const stage = setStage()
+  askingInSession(stage, permission)
+  await stage.hear(message('go'))
+  await eventually(() => stage.transport.token('Allow for a while'))
+  assert.equal(stage.transport.token('Allow for this session'), undefined)
+})

@@ -1,6 +1,6 @@
 import type { Place } from './message.ts'
 import type { Notice, Notices, Offer } from './notices.ts'
-import type { PermissionAnswer, Provider, Question, TurnEvent } from './provider.ts'
+import type { Grant, PermissionAnswer, Provider, Question, TurnEvent } from './provider.ts'
 import { span } from '../lib/span.ts'
 
 type PermissionRequest = Extract<TurnEvent, { type: 'permission.requested' }>
@@ -9,6 +9,8 @@ type Asked = Extract<TurnEvent, { type: 'question.asked' }>
 interface Permission {
   readonly kind: 'permission'
   readonly expires: NodeJS.Timeout
+  /** What is allowed for the rest of the session, if the person says so. */
+  readonly grant: Grant | undefined
 }
 
 interface Inquiry {
@@ -26,6 +28,8 @@ export interface AsksDeps {
   readonly provider: Provider
   readonly notices: Notices
   readonly timeoutMs: number
+  /** Keeps it with the session. */
+  readonly remember: (grant: Grant) => void
   /** Writes until the disk takes it. */
   readonly keep: <T>(write: () => T) => Promise<T>
 }
@@ -49,7 +53,8 @@ export class Asks {
   /** Puts the request to the chat. */
   async permission(request: PermissionRequest): Promise<void> {
     await this.#deps.keep(() => this.#deps.notices.say(permissionNotice(request, this.#deps)))
-    this.#open.set(request.id, { kind: 'permission', expires: this.#expiry(request.id) })
+    const { id, grant } = request
+    this.#open.set(id, { kind: 'permission', expires: this.#expiry(id), grant })
   }
 
   /** Puts the first of the questions to the chat. */
@@ -74,10 +79,17 @@ export class Asks {
   }
 
   /** False: nobody waits for that answer any more. */
-  answer(request: string, answer: PermissionAnswer): boolean {
-    if (this.#open.get(request)?.kind !== 'permission') return false
+  async answer(request: string, answer: PermissionAnswer): Promise<boolean> {
+    const ask = this.#open.get(request)
+    if (ask?.kind !== 'permission') return false
     this.#take(request)
-    return this.#deps.provider.answer?.(this.#deps.turn, request, answer) ?? false
+    const { provider, turn, remember, keep } = this.#deps
+    const heard = provider.answer?.(turn, request, answer) ?? false
+    const { grant } = ask
+    // Afterwards: what is not kept is asked again, and nothing is allowed that the CLI was not told.
+    if (heard && answer.allow && answer.remember === true && grant !== undefined)
+      await keep(() => remember(grant))
+    return heard
   }
 
   /** The next message of this person says why not. False: nobody waits for that answer any more. */
@@ -126,7 +138,7 @@ export class Asks {
       await this.#answered(id, ask, [text], text)
       return true
     }
-    if (!this.answer(id, { allow: false, reason: text })) return false
+    if (!(await this.answer(id, { allow: false, reason: text }))) return false
     await this.#close(id, ask, `Denied: ${text}`)
     return true
   }
@@ -233,12 +245,12 @@ function optionOf(ask: Inquiry, option: number): readonly string[] | undefined {
 }
 
 function permissionNotice(
-  { id, title, detail, language, rememberable }: PermissionRequest,
+  { id, title, detail, language, rememberable, grant }: PermissionRequest,
   { turn, place }: AsksDeps,
 ): Notice {
   const permit = { do: 'permit', turn, request: id } as const
   const remember: Offer = {
-    label: 'Allow for this session',
+    label: grant === undefined ? 'Allow for a while' : 'Allow for this session',
     action: { ...permit, allow: true, remember: true },
   }
   return {

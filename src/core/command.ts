@@ -27,6 +27,8 @@ export interface ConversationStatus {
   readonly model: string | undefined
   readonly effort: string | undefined
   readonly session: SessionRow | undefined
+  /** What was allowed for the rest of the session. */
+  readonly granted: readonly string[]
   /** Milliseconds since the running turn began. */
   readonly runningMs: number | undefined
   /** Requests and questions that wait for an answer. */

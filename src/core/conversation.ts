@@ -245,9 +245,8 @@ export class Conversation {
       if (wrong !== undefined) running.say(`${gist(attachment.name, 60)}: ${wrong}`)
     }
     if (signal.aborted) return running.follow(cancelled())
-    const session = store.session(place.key, strand, chosen.providerName)
     const { id } = running
-    const turn = await turnOf({ id, place, strand, agent, transport, chosen, session, message, brought })
+    const turn = await turnOf({ id, place, strand, agent, transport, store, chosen, message, brought })
     return running.follow(chosen.provider.run(turn, signal))
   }
 

@@ -82,7 +82,7 @@ async function answer(
   switch (action.do) {
     case 'permit': {
       const { request, allow, remember } = action
-      const heard = asks?.answer(request, { allow, remember }) === true
+      const heard = (await asks?.answer(request, { allow, remember })) === true
       const outcome = heard ? choice.label : nobodyWaits
       await close(outcome)
       return outcome

@@ -13,6 +13,8 @@ export interface Turn {
   readonly cwd: string
   /** The session to continue; a new one where there is none. */
   readonly resume?: string
+  /** What was allowed for the rest of this session: a new process of the CLI holds to it like the one before. */
+  readonly grants?: readonly Grant[]
   /** For a new session only: what the agent should know from the beginning (memory, rules of this chat). */
   readonly instructions?: string
   readonly model?: string
@@ -39,6 +41,14 @@ export interface ToolServer {
 
 /** `readOnly`: acts that change anything are refused without asking. `plan`: the agent plans and asks before it acts. */
 export type PermissionMode = 'readOnly' | 'ask' | 'acceptEdits' | 'plan' | 'bypassPermissions'
+
+/** What a person allowed for the rest of a session. Kept with it, and handed to each of its later turns. */
+export interface Grant {
+  /** Made and read by the provider alone: exactly what its CLI was told. */
+  readonly rule: string
+  /** For a person: `Bash(npm test *)`. */
+  readonly says: string
+}
 
 /** As in the Agent Client Protocol. */
 export type ToolStatus = 'in_progress' | 'completed' | 'failed'
@@ -103,8 +113,13 @@ export type TurnEvent =
       readonly detail: string
       /** What `detail` is written in, for the look of it: `sh`, `diff`, `json`. */
       readonly language?: string
-      /** Can it be allowed for the rest of the session, too? */
+      /** Can more than this one act be allowed? */
       readonly rememberable?: boolean
+      /**
+       * What that allows for the rest of the session. Without it the CLI's process alone remembers: what was allowed is
+       * asked again when that has ended.
+       */
+      readonly grant?: Grant
     }
   /** The agent waits for the person's choice or words. Answered with `Provider.reply`. */
   | { readonly type: 'question.asked'; readonly id: string; readonly questions: readonly Question[] }
@@ -122,7 +137,7 @@ export type TurnEvent =
 
 export interface PermissionAnswer {
   readonly allow: boolean
-  /** The same kind of request need not be asked again in this session. */
+  /** The same kind of request need not be asked again, as far as `grant` of the request says. */
   readonly remember?: boolean
   /** Told to the agent. */
   readonly reason?: string

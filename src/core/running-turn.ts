@@ -46,14 +46,25 @@ export class RunningTurn {
   #view: View
 
   constructor(facts: TurnFacts, deps: RunningTurnDeps) {
-    const { id, place, provider, startedAt, strand, permissionTimeoutMs, preface = [] } = facts
+    const { id, place, provider, providerName, startedAt, strand, permissionTimeoutMs, preface = [] } = facts
     this.id = id
     this.startedAt = startedAt
     this.strand = strand
     this.#facts = facts
     this.#deps = deps
     this.#view = { ...emptyView, parts: preface }
-    this.asks = new Asks({ turn: id, place, provider, timeoutMs: permissionTimeoutMs, ...deps })
+    this.asks = new Asks({
+      turn: id,
+      place,
+      provider,
+      timeoutMs: permissionTimeoutMs,
+      remember: (grant) =>
+        deps.store.transaction(() => {
+          deps.store.addGrant(place.key, strand, providerName, grant)
+          deps.store.note({ turn: id }, 'leave kept', 'for the rest of the session')
+        }),
+      ...deps,
+    })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ended = promise
     this.resolveEnded = resolve

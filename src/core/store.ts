@@ -1,6 +1,6 @@
 import type { Action } from './action.ts'
 import type { Inbound, MessageRef, Place } from './message.ts'
-import type { StopReason, Usage } from './provider.ts'
+import type { Grant, StopReason, Usage } from './provider.ts'
 import type { Content } from './transport.ts'
 import type { Choice, View } from './view.ts'
 
@@ -9,7 +9,7 @@ import type { Choice, View } from './view.ts'
  * place is need not be told beforehand: it is written down with the first thing that belongs to it.
  */
 export interface Store
-  extends Inbox, Strands, Sessions, Turns, Choices, Publications, Posts, Traces, Memories {
+  extends Inbox, Strands, Sessions, Grants, Turns, Choices, Publications, Posts, Traces, Memories {
   /** All or nothing. May be nested; the outermost decides. */
   transaction<T>(work: () => T): T
 }
@@ -110,6 +110,14 @@ export interface SessionRow {
   readonly costUsd: number
   readonly contextTokens?: number
   readonly contextWindow?: number
+}
+
+/** What was allowed for the rest of a session. It goes with the session. */
+export interface Grants {
+  /** Does nothing where there is no session. */
+  addGrant(place: string, strand: string, provider: string, grant: Grant): void
+  /** In the order in which they were given. */
+  grants(place: string, strand: string, provider: string): readonly Grant[]
 }
 
 /** The turns that were begun, and how they ended. */

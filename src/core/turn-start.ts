@@ -4,7 +4,7 @@ import { expired } from './freshness.ts'
 import type { Attachment, Message, Place } from './message.ts'
 import { promptOf, type Brought } from './prompt.ts'
 import type { PermissionMode, Turn } from './provider.ts'
-import type { SessionRow } from './store.ts'
+import type { SessionRow, Store } from './store.ts'
 import type { Transport } from './transport.ts'
 import type { Part } from './view.ts'
 
@@ -16,16 +16,17 @@ export interface TurnStart {
   readonly agent: Agent
   readonly transport: Transport | undefined
   readonly chosen: Chosen
-  /** The session that it goes on with. */
-  readonly session: SessionRow | undefined
+  readonly store: Store
   readonly message: Message
   readonly brought: readonly Brought[]
 }
 
 /** All that a provider needs to run it. */
 export async function turnOf(start: TurnStart): Promise<Turn> {
-  const { id, place, strand, agent, transport, session, message, brought } = start
-  const { model, effort } = start.chosen
+  const { id, place, strand, agent, transport, store, message, brought } = start
+  const { providerName, model, effort } = start.chosen
+  const session = store.session(place.key, strand, providerName)
+  const grants = store.grants(place.key, strand, providerName)
   const instructions = session === undefined ? await agent.instructions?.() : undefined
   const tools = agent.toolsFor?.(place, strand)
   return {
@@ -37,6 +38,7 @@ export async function turnOf(start: TurnStart): Promise<Turn> {
     cwd: agent.workspace,
     permissionMode: permissionMode(agent, transport),
     ...(session === undefined ? {} : { resume: session.id }),
+    ...(grants.length === 0 ? {} : { grants }),
     ...(instructions === undefined ? {} : { instructions }),
     ...(tools === undefined ? {} : { tools }),
     ...(model === undefined ? {} : { model }),

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Store } from '../core/store.ts'
 import { choices } from './choices.ts'
+import { grants } from './grants.ts'
 import { inbox } from './inbox.ts'
 import { memories } from './memories.ts'
 import { posts } from './posts.ts'
@@ -28,6 +29,7 @@ export function sqliteStore(db: DatabaseSync, now: () => number = Date.now): Sql
     ...inbox(sql),
     ...strands(sql),
     ...sessions(sql),
+    ...grants(sql),
     ...turns(sql),
     ...choices(sql),
     ...publications(sql),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -148,6 +148,44 @@ export function providerContract(
       },
       skip ?? noTools,
     )
+
+  contract(
+    'what was allowed for the session holds in a new process, and nothing else does',
+    async (stage, provider, t) => {
+      const command = `touch ${stage.path('made')}`
+      const deciding = async (by: Provider, turn: Turn, allow: boolean) => {
+        const asked: Extract<TurnEvent, { type: 'permission.requested' }>[] = []
+        const events: TurnEvent[] = []
+        for await (const event of by.run(turn, never())) {
+          events.push(event)
+          if (event.type !== 'permission.requested') continue
+          asked.push(event)
+          by.answer?.(turn.id, event.id, { allow, remember: allow })
+        }
+        return { asked, resume: sessionOf(events) }
+      }
+      const first = await deciding(provider, stage.turn('a', stage.prompts.bash(command)), true)
+      const [request] = first.asked
+      if (request?.grant === undefined) return t.skip(`${name} keeps leave only in its process`)
+      const granted = { resume: first.resume, grants: [request.grant] }
+      await provider.close?.()
+      const later = stage.open()
+      try {
+        rmSync(stage.path('made'))
+        const same = stage.turn('a', stage.prompts.bash(command), granted)
+        assert.deepEqual((await deciding(later, same, false)).asked, [])
+        assert.ok(existsSync(stage.path('made')))
+        const other = stage.turn('a', stage.prompts.bash(`rm ${stage.path('made')}`), granted)
+        assert.equal((await deciding(later, other, false)).asked.length, 1)
+        assert.ok(existsSync(stage.path('made')))
+        const fresh = stage.turn('b', stage.prompts.bash(command))
+        assert.equal((await deciding(later, fresh, false)).asked.length, 1)
+      } finally {
+        await later.close?.()
+      }
+    },
+    skip ?? noTools,
+  )
 
   contract('an interrupt ends the turn and keeps the process', async (stage, provider, t) => {
     if (provider.interrupt === undefined) return t.skip(`${name} cannot be interrupted softly`)

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import type { PermissionAnswer, Question } from '../../core/provider.ts'
+import { suggested } from './grants.ts'
 import type { PermissionQuestion } from './wire.ts'
+
+const setMode = z.object({ type: z.literal('setMode'), mode: z.string() })
 
 const asked = z.object({
   questions: z
@@ -24,21 +27,15 @@ export function questionsOf({ tool_name: name, input }: PermissionQuestion): rea
   }))
 }
 
-/** Can it be allowed for the rest of the session? Claude says what would have to be allowed. */
-export function isRememberable({ permission_suggestions: suggestions }: PermissionQuestion): boolean {
-  return (suggestions ?? []).length > 0
-}
-
 /** The answer in Claude's terms. */
 export function permission(question: PermissionQuestion, answer: PermissionAnswer): object {
   if (!answer.allow) return denial(answer.reason)
-  const suggestions = question.permission_suggestions ?? []
   return {
     behavior: 'allow',
     updatedInput: question.input,
     // For this session alone: an answer in a chat must not change the files of the project.
     ...(answer.remember === true
-      ? { updatedPermissions: suggestions.map((each) => ({ ...each, destination: 'session' })) }
+      ? { updatedPermissions: suggested(question).map((each) => ({ ...each, destination: 'session' })) }
       : {}),
   }
 }
@@ -64,6 +61,5 @@ export function replied(question: PermissionQuestion, answers: readonly (readonl
 /** The mode that the answer lets Claude change to, if it does. */
 export function grantedMode(question: PermissionQuestion, answer: PermissionAnswer): string | undefined {
   if (!answer.allow || answer.remember !== true) return undefined
-  const mode = question.permission_suggestions?.find(({ type }) => type === 'setMode')?.['mode']
-  return typeof mode === 'string' ? mode : undefined
+  return setMode.safeParse(suggested(question).find((each) => setMode.safeParse(each).success)).data?.mode
 }

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { claudeBinary, whyNoClaude } from '../../../tests/support/install-claude.ts'
-import type { Turn, TurnEvent } from '../../core/provider.ts'
+import type { Grant, Turn, TurnEvent } from '../../core/provider.ts'
 import { stillRunning, treeOf } from '../kill-tree.ts'
 import type { ClaudeProvider } from './provider.ts'
 import { claudeStage, use, type ClaudeStage } from './stage.fake.ts'
@@ -162,6 +162,51 @@ real('leave for the session is asked for once, and changes no file of the projec
   assert.equal(asked, 1)
   assert.ok(existsSync(on.path('two')))
   assert.equal(existsSync(on.path('.claude')), false)
+})
+
+real(
+  'leave to change files, once given for the session, holds in a new process, and is none to run commands',
+  async (on) => {
+    const make = (name: string) => use('Write', { file_path: on.path(name), content: name })
+    const asked: string[] = []
+    const grants: Grant[] = []
+    const see = (event: TurnEvent, turn: Turn) => {
+      if (event.type !== 'permission.requested') return
+      asked.push(event.title)
+      if (event.grant !== undefined) grants.push(event.grant)
+      on.provider.answer(turn.id, event.id, { allow: grants.length === 1, remember: true })
+    }
+    const resume = sessionOf(await on.run(make('one'), {}, see))
+    for (const name of ['two', 'three']) {
+      await on.provider.release(on.turn('a', '').place, '')
+      await on.run(make(name), { resume, grants: grants.slice(0, 1) }, see)
+      await on.run(make(`${name} again`), { resume, grants: grants.slice(0, 1) }, see)
+      assert.ok(existsSync(on.path(`${name} again`)))
+    }
+    assert.equal(asked.length, 1)
+    await on.run(
+      `tool bash curl -s http://127.0.0.1:1/ > ${on.path('four')}`,
+      { resume, grants: grants.slice(0, 1) },
+      see,
+    )
+    assert.equal(asked.length, 2)
+    assert.equal(existsSync(on.path('four')), false)
+  },
+)
+
+real('leave for a command, given for the session, is none to change files', async (on) => {
+  const asked: string[] = []
+  const see = (event: TurnEvent, turn: Turn) => {
+    if (event.type !== 'permission.requested') return
+    asked.push(event.title)
+    on.provider.answer(turn.id, event.id, { allow: asked.length === 1, remember: true })
+  }
+  const resume = sessionOf(await on.run(`tool bash touch ${on.path('one')}`, {}, see))
+  await on.run(`tool bash touch ${on.path('one')}`, { resume }, see)
+  assert.equal(asked.length, 1)
+  await on.run(use('Write', { file_path: on.path('two'), content: 'two' }), { resume }, see)
+  assert.equal(asked.length, 2)
+  assert.equal(existsSync(on.path('two')), false)
 })
 
 real('what is denied is told to the agent with the reason', async ({ run, provider }) => {

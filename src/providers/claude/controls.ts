@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Carried } from './grants.ts'
 
 /** Milliseconds; Claude asks its vendor whether it knows a model. */
 const changeMs = 15_000
@@ -64,6 +65,15 @@ export class Controls {
 
   granted(mode: string | undefined): void {
     this.#granted = mode ?? this.#granted
+  }
+
+  /** What was allowed in an earlier process holds in this one. What Claude does not take is asked again. */
+  carryOver({ permissions, mode }: Carried): void {
+    if (permissions !== undefined)
+      void this.ask({ subtype: 'apply_flag_settings', settings: { permissions } }, changeMs)
+    if (mode === undefined) return
+    this.#granted = mode
+    void this.ask({ subtype: 'set_permission_mode', mode }, changeMs)
   }
 
   /** False: Claude will not, or not as it was started. */

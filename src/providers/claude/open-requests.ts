@@ -1,4 +1,6 @@
-import { denial, isRememberable, questionsOf } from './asking.ts'
+import type { PermissionMode } from '../../core/provider.ts'
+import { denial, questionsOf } from './asking.ts'
+import { grantOf, suggested } from './grants.ts'
 import { permissionDetail, permissionTitle } from './tool-words.ts'
 import type { ClaudeTurn } from './turn.ts'
 import type { PermissionQuestion } from './wire.ts'
@@ -11,6 +13,8 @@ interface Asked {
 
 export interface RequestDeps {
   readonly cwd: string
+  /** The permission mode of the turns that run now. */
+  readonly mode: () => PermissionMode
   /** Sends Claude what its request is answered with. */
   readonly respond: (id: string, response: object) => void
   /** More or less waits than before. */
@@ -50,13 +54,14 @@ export class OpenRequests {
     }
     const detail = await permissionDetail(name, input, { cwd: this.#deps.cwd, plan })
     if (!this.#asked.has(id)) return
-    const rememberable = isRememberable(question)
+    const grant = grantOf(question, this.#deps.mode())
     turn.channel.put({
       type: 'permission.requested',
       id,
       title: permissionTitle(name),
       ...detail,
-      rememberable,
+      rememberable: suggested(question).length > 0,
+      ...(grant === undefined ? {} : { grant }),
     })
   }
 

@@ -2,6 +2,7 @@ import type { ProviderDeps } from '../../core/define.ts'
 import type { Turn } from '../../core/provider.ts'
 import { CliProcess } from '../cli-process.ts'
 import { ProcessLedger } from '../process-ledger.ts'
+import { carriedOver } from './grants.ts'
 import { argumentsOf, writeInstructions, writeTools, type PrivateFile } from './launch.ts'
 import { whoHasOpen } from './open-elsewhere.ts'
 import { ClaudeSession, type Patience } from './session.ts'
@@ -56,6 +57,7 @@ export class ClaudeProcesses {
       process,
       {
         permissionMode,
+        carried: carriedOver(turn.grants ?? [], permissionMode),
         ...(resume === undefined ? {} : { sessionId: resume }),
         ...(cost === undefined ? {} : { cost }),
         ...(model === undefined ? {} : { model }),

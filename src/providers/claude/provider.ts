@@ -71,7 +71,7 @@ export class ClaudeProvider implements Provider {
     let ending = yield* this.#attempt(turn, signal)
     if (ending.fate === 'refused' && turn.resume !== undefined && !signal.aborted) {
       yield { type: 'notice', message: lost }
-      const { resume: _, ...fresh } = turn
+      const { resume: _session, grants: _allowed, ...fresh } = turn
       ending = yield* this.#attempt(fresh, signal)
     }
     yield ending.event

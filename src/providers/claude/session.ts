@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import type { Log } from '../../core/define.ts'
-import type { PermissionAnswer, Steered, Turn, TurnEvent } from '../../core/provider.ts'
+import type { PermissionAnswer, PermissionMode, Steered, Turn, TurnEvent } from '../../core/provider.ts'
 import type { CliProcess } from '../cli-process.ts'
 import type { Line } from '../json-lines.ts'
 import { denial, grantedMode, permission, replied } from './asking.ts'
@@ -9,6 +9,7 @@ import { Controls } from './controls.ts'
 import { SessionCost } from './cost.ts'
 import type { Heard } from './decode.ts'
 import { apiFailure, exitFailure } from './failure.ts'
+import type { Carried } from './grants.ts'
 import { claudeModes } from './launch.ts'
 import { OpenRequests } from './open-requests.ts'
 import { pictureBlocks } from './pictures.ts'
@@ -50,7 +51,9 @@ export interface Past {
   readonly cost?: number
   readonly model?: string
   readonly effort?: string
-  readonly permissionMode: Turn['permissionMode']
+  readonly permissionMode: PermissionMode
+  /** What was allowed in an earlier process. */
+  readonly carried: Carried
 }
 
 /** One Claude process and the conversation that it holds: one turn of ours at a time, and those that it begins itself. */
@@ -65,6 +68,7 @@ export class ClaudeSession {
   readonly #turns: Turns
   readonly #cost: SessionCost
   #sessionId: string | undefined
+  #mode: PermissionMode
   /** How many tasks run in the background. */
   #tasks = 0
   #spoke = false
@@ -77,12 +81,14 @@ export class ClaudeSession {
     this.#deps = deps
     this.#resumed = past.sessionId
     this.#sessionId = past.sessionId
+    this.#mode = past.permissionMode
     this.#cost = new SessionCost(past.cost)
     const { model, effort } = past
     const mode = claudeModes[past.permissionMode]
     this.#controls = new Controls((message) => process.send(message), { model, effort, mode })
     this.#requests = new OpenRequests({
       cwd: deps.cwd,
+      mode: () => this.#mode,
       respond: (id, response) => this.#speech.respond(id, response),
       changed: () => this.#hold(),
     })
@@ -105,6 +111,7 @@ export class ClaudeSession {
       over: (turn, own) => this.#over(turn, own),
     })
     void this.#listen()
+    if (!deps.oneShot) this.#controls.carryOver(past.carried)
   }
 
   get sessionId(): string | undefined {
@@ -136,6 +143,7 @@ export class ClaudeSession {
 
   /** Makes model, effort and permission mode those of the turn. False: only a new process can do that. */
   adapt({ model, effort, permissionMode }: Turn): Promise<boolean> {
+    this.#mode = permissionMode
     return this.#controls.adapt({ model, effort, mode: claudeModes[permissionMode] })
   }
 

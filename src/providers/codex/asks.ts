@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { PermissionAnswer, Question, TurnEvent } from '../../core/provider.ts'
+import type { Grant, PermissionAnswer, PermissionMode, Question, TurnEvent } from '../../core/provider.ts'
 import { formOf } from './form.ts'
 import { innerCommand } from './shell-words.ts'
 
@@ -22,6 +22,7 @@ type Shown<Type extends TurnEvent['type']> = Omit<Extract<TurnEvent, { type: Typ
 export interface Around {
   /** The folder of the turn. */
   readonly cwd: string
+  readonly mode: PermissionMode
   /** The diff of a file change, by the id of its item. */
   readonly diff: (itemId: string) => string | undefined
 }
@@ -114,7 +115,8 @@ export function askOf(method: string, params: unknown, around: Around): Ask | un
   }
 }
 
-function command(params: Params<'item/commandExecution/requestApproval'>, { cwd }: Around): Ask | undefined {
+function command(params: Params<'item/commandExecution/requestApproval'>, around: Around): Ask | undefined {
+  const { cwd } = around
   const { networkApprovalContext: network, additionalPermissions: more } = params
   const asked = params.command ?? undefined
   if (asked === undefined && !network) return undefined
@@ -131,6 +133,7 @@ function command(params: Params<'item/commandExecution/requestApproval'>, { cwd 
       : network
         ? 'Connect to the network'
         : 'Run a command'
+  const grant = grantOf(params, around)
   return {
     kind: 'permission',
     event: {
@@ -139,9 +142,28 @@ function command(params: Params<'item/commandExecution/requestApproval'>, { cwd 
       detail: lines.join('\n'),
       language: 'sh',
       rememberable: true,
+      ...(grant === undefined ? {} : { grant }),
     },
     result: decision,
   }
+}
+
+/**
+ * Codex itself remembers a command by its exact words and folder. That, and nothing else, can be allowed again where its
+ * process has forgotten it.
+ */
+function grantOf(
+  params: Params<'item/commandExecution/requestApproval'>,
+  { cwd, mode }: Around,
+): Grant | undefined {
+  const { kind, command: asked, networkApprovalContext: network, additionalPermissions: more } = params
+  if (!asked || network || more || kind === 'writeStdin') return undefined
+  const folder = params.cwd ?? cwd
+  return { rule: JSON.stringify({ mode, command: asked, folder }), says: gistOf(innerCommand(asked)) }
+}
+
+function gistOf(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }
 
 function changes(params: Params<'item/fileChange/requestApproval'>, { diff }: Around): Ask {

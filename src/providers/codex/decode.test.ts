@@ -120,7 +120,7 @@ for (const [told, inner] of [
   })
 
 test('a command says which folder it runs in where that is another one, and why it is asked for', () => {
-  const around = { cwd: '/here', diff: () => undefined }
+  const around = { cwd: '/here', mode: 'ask' as const, diff: () => undefined }
   const ask = askOf(
     'item/commandExecution/requestApproval',
     { command: `/bin/sh -c 'make'`, cwd: '/there', reason: 'to build it' },
@@ -137,7 +137,7 @@ test('a permission to reach further is given for the turn, for the session, or n
   const ask = askOf(
     'item/permissions/requestApproval',
     { cwd: '/here', permissions },
-    { cwd: '/here', diff: () => undefined },
+    { cwd: '/here', mode: 'ask', diff: () => undefined },
   )
   assert.ok(ask?.kind === 'permission')
   assert.deepEqual(ask.result({ allow: true }), { permissions, scope: 'turn' })
@@ -176,6 +176,7 @@ async function replay(name: string, asking?: string): Promise<readonly Replayed[
       if (last !== undefined)
         last.asked = askOf(message.method, message.params, {
           cwd: '/home/person/work/codex',
+          mode: 'ask',
           diff: (id) => last.decoder.diff(id),
         })
     }

@@ -111,14 +111,26 @@ export class RunningTurn {
     if (this.#ending !== undefined || this.#stopping !== undefined) return false
     const ask = askOf(method, params, {
       cwd: this.#turn.cwd,
+      mode: this.#turn.permissionMode,
       diff: (itemId) => this.#decoder.diff(itemId),
     })
     if (ask === undefined) return false
+    if (this.#wasGranted(ask)) {
+      this.#around.server.respond(requestId, ask.result({ allow: true, remember: true }))
+      return true
+    }
     const id = String(requestId)
     this.#asks.set(id, { requestId, ask })
     this.#listenOn()
     this.#channel.put({ ...ask.event, id })
     return true
+  }
+
+  /** Was exactly this allowed for the session, in a process that has ended? */
+  #wasGranted(ask: Ask): ask is Extract<Ask, { kind: 'permission' }> {
+    if (ask.kind !== 'permission' || ask.event.grant === undefined) return false
+    const { rule } = ask.event.grant
+    return this.#turn.grants?.some((grant) => grant.rule === rule) === true
   }
 
   answer(id: string, answer: PermissionAnswer): boolean {

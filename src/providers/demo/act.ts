@@ -11,7 +11,7 @@ type Answered = readonly (readonly string[])[]
 export interface Boards {
   readonly prompt: Prompt
   readonly session: Session
-  /** Kinds of requests that were allowed for the rest of the session. */
+  /** The commands that were allowed for the rest of the session. */
   readonly remembered: Set<string>
   readonly emit: (event: Event) => void
   /** Performs a script later, as a turn of its own. */
@@ -104,7 +104,7 @@ export class Act {
   async leave(command: string): Promise<boolean> {
     const { prompt, remembered, emit } = this.boards
     if (prompt.permissionMode === 'readOnly') return false
-    if (prompt.permissionMode === 'bypassPermissions' || remembered.has('command')) return true
+    if (prompt.permissionMode === 'bypassPermissions' || remembered.has(command)) return true
     const id = randomUUID()
     const decision = Promise.withResolvers<{ allow: boolean; remember?: boolean }>()
     this.#permits.set(id, decision)
@@ -115,10 +115,11 @@ export class Act {
       detail: command,
       language: 'sh',
       rememberable: true,
+      grant: { rule: command, says: command },
     })
     const { allow, remember } = await decision.promise
     this.#permits.delete(id)
-    if (allow && remember === true) remembered.add('command')
+    if (allow && remember === true) remembered.add(command)
     return allow
   }
 

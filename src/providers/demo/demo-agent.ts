@@ -11,7 +11,8 @@ import { perform } from './steps.ts'
 
 const [, , folder = '.', talk, talkSession] = process.argv
 const journal = process.env['DUCTOR_DEMO_JOURNAL']
-const remembered = new Set<string>()
+/** What was allowed for the rest of a session, by its id. */
+const allowed = new Map<string, Set<string>>()
 /** Those that run or wait to run. */
 const acts = new Map<string, Act>()
 /** One at a time, in their order. */
@@ -53,6 +54,13 @@ function sessionOf(prompt: Prompt, emit: (event: Event) => void): Session {
   return session
 }
 
+function allowedIn({ id }: Session, { granted }: Prompt): Set<string> {
+  const commands = allowed.get(id) ?? new Set()
+  for (const command of granted) commands.add(command)
+  allowed.set(id, commands)
+  return commands
+}
+
 /** A turn takes its place in the queue; it can be cancelled from now on. */
 function enqueue(prompt: Prompt, unprompted: boolean): void {
   const emit = (event: Event) => say({ type: 'event', turn: prompt.turn, event })
@@ -67,7 +75,7 @@ function enqueue(prompt: Prompt, unprompted: boolean): void {
   const act = new Act({
     prompt,
     session,
-    remembered,
+    remembered: allowedIn(session, prompt),
     emit,
     spoke: () => noteOnce('spoke'),
     later: (ms, script) => void sleep(ms).then(() => enqueue(ownPrompt(prompt, script), true)),
@@ -117,6 +125,7 @@ function talkOf(text: string): Prompt {
     text,
     attachments: [],
     permissionMode: 'readOnly',
+    granted: [],
     ...(session === undefined ? {} : { session }),
   }
 }

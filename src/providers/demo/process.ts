@@ -188,12 +188,14 @@ export class DemoProcess {
 
 function promptOf(turn: Turn): Request {
   const { id, prompt: text, attachments, permissionMode, resume, instructions, model, effort } = turn
+  const { grants = [] } = turn
   return {
     type: 'prompt',
     turn: id,
     text,
     attachments: attachments.map(wired),
     permissionMode,
+    granted: grants.map(({ rule }) => rule),
     ...(resume === undefined ? {} : { session: resume }),
     ...(instructions === undefined ? {} : { instructions }),
     ...(model === undefined ? {} : { model }),

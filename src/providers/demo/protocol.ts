@@ -15,6 +15,8 @@ const prompt = z.object({
   attachments: z.array(attachment),
   permissionMode: z.enum(['readOnly', 'ask', 'acceptEdits', 'plan', 'bypassPermissions']),
   session: z.string().exactOptional(),
+  /** The commands that were allowed for the session, in a process that has ended. */
+  granted: z.array(z.string()),
   instructions: z.string().exactOptional(),
   model: z.string().exactOptional(),
   effort: z.string().exactOptional(),
@@ -74,6 +76,7 @@ const event = z.discriminatedUnion('type', [
     detail: z.string(),
     language: z.string().exactOptional(),
     rememberable: z.boolean(),
+    grant: z.object({ rule: z.string(), says: z.string() }).exactOptional(),
   }),
   z.object({
     type: z.literal('question.asked'),
