@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
+import { EncryptedPerson } from './support/encrypted-person.ts'
 import { eventually } from './support/eventually.ts'
 import { MatrixPerson } from './support/matrix-person.ts'
 import { startSynapse, whyNoSynapse, type Synapse } from './support/synapse.ts'
@@ -149,6 +150,21 @@ describe('Matrix, from end to end', { skip: skip ?? false }, () => {
     await owner.say(room, 'attachments?')
     await eventually(async () => /one\.txt[\s\S]*two\.txt/.test((await said(room, stage.botId)).join('\n')))
     assert.equal(stage.home.journal().filter(({ event }) => event === 'begun').length, 1)
+  })
+
+  test('the owner is told of a file that cannot be used, in an encrypted chat that the bot begins', async () => {
+    using person = await EncryptedPerson.arrive(synapse, 'reader')
+    await using stage = await begin({ allowed_users: [person.id] })
+    await stage.home.start().ready()
+    stage.home.configure('{ "transport": ')
+    const room = await eventually(
+      () => person.client.getRooms().find((one) => one.getMyMembership() === 'invite')?.roomId,
+      'the invitation',
+    )
+    await person.client.joinRoom(room)
+    await person.hears(room, stage.botId, /config\.json/)
+    await person.say(room, 'say: I see')
+    await person.hears(room, stage.botId, 'I see')
   })
 
   test('a question as a poll is answered by a vote, and gives way to what was chosen', async () => {

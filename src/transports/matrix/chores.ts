@@ -23,6 +23,8 @@ const choreSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('verify'), room: z.string(), user: z.string(), event: z.string() }),
   /** The room goes on in another one. */
   z.object({ kind: z.literal('follow-upgrade'), room: z.string(), to: z.string(), by: z.string() }),
+  /** The bot's own account calls the room a direct chat with this person. */
+  z.object({ kind: z.literal('mark-direct'), room: z.string(), user: z.string() }),
   /** The message shall carry the keycaps from 1 to `want`, and no other. */
   z.object({ kind: z.literal('keycaps'), room: z.string(), ref: z.string(), want: z.number() }),
 ])

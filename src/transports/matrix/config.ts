@@ -45,7 +45,7 @@ const matrix = z
         .regex(roomIdOrAlias, 'must be a room id (!abc:server) or an alias (#name:server)')
         .optional()
         .describe(
-          'Where the owner is told what concerns the whole installation; the direct chat with the first of `allowed_users` where it is left out',
+          'Where the owner is told what concerns the whole installation; the direct chat with the first of `allowed_users` where it is left out, which the bot begins when there is something to tell',
         ),
       streaming: z
         .enum(['segments', 'edits'])

@@ -263,6 +263,7 @@ for (const [what, status, headers, body, failure, retryAfterMs] of [
       earlier: new EarlierPosts(),
       budget: new Budget(),
       rooms: Rooms.recall(memory),
+      ownerChat: { roomOf: async (chat: string) => chat },
       files: new FilesOut(client),
       thumbnails: { of: async () => undefined },
       memory,

@@ -15,6 +15,7 @@ import { forgetUpload, type FilesOut, type FilesOutDeps, type SealFile } from '.
 import { mostKeycaps } from './keycaps.ts'
 import { pollEvent, pollStart } from './polls.ts'
 import { wornKey } from './reactions.ts'
+import type { OwnerChat } from './owner-chat.ts'
 import type { Rooms } from './rooms.ts'
 import type { Voice } from './send.ts'
 import { transactionId } from './transaction-id.ts'
@@ -26,6 +27,7 @@ export interface DeliveryDeps {
   /** The bot's own user id. */
   readonly self: string
   readonly rooms: Pick<Rooms, 'isGroup' | 'whereabouts'>
+  readonly ownerChat: Pick<OwnerChat, 'roomOf'>
   readonly earlier: EarlierPosts
   readonly files: FilesOut
   readonly thumbnails: FilesOutDeps['thumbnails']
@@ -45,6 +47,16 @@ export async function deliver(
   deps: DeliveryDeps,
   signal: AbortSignal,
 ): Promise<MessageRef> {
+  const { place } = operation
+  try {
+    const chat = await deps.ownerChat.roomOf(place.chat, deps.voice.client, signal)
+    return await deliverTo({ ...operation, place: { ...place, chat } }, deps, signal)
+  } catch (error) {
+    throw failureOf(error, signal)
+  }
+}
+
+async function deliverTo(operation: Operation, deps: DeliveryDeps, signal: AbortSignal): Promise<MessageRef> {
   const { chat } = operation.place
   const now = deps.rooms.whereabouts(chat)
   if ('gone' in now) throw new DeliveryError('rejected', now.gone)
@@ -61,7 +73,7 @@ export async function deliver(
     // What was said in a room that was upgraded stays as it is; its successor can have the new words.
     const closed = now.room !== chat && error instanceof MatrixError && error.code === 'M_FORBIDDEN'
     if (closed && operation.type !== 'post') throw new DeliveryError('gone', error.message, { cause: error })
-    throw failureOf(error, signal)
+    throw error
   }
 }
 
@@ -200,6 +212,7 @@ function wear(room: string, ref: string, choices: number, { memory, chores }: De
 }
 
 function failureOf(error: unknown, signal: AbortSignal): DeliveryError {
+  if (error instanceof DeliveryError) return error
   if (signal.aborted) return new DeliveryError('unreachable', 'stopped meanwhile', { cause: error })
   if (error instanceof TooSoon) {
     return new DeliveryError('rate-limited', error.message, { retryAfterMs: error.afterMs })

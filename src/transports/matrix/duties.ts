@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { authorise, type Policy } from '../../core/authorise.ts'
 import type { Log } from '../../core/define.ts'
 import type { Memory } from '../../core/transport.ts'
@@ -5,6 +6,7 @@ import type { AllowedRooms } from './allowed-rooms.ts'
 import type { Budget } from './budget.ts'
 import type { Chore } from './chores.ts'
 import { path, type MatrixClient } from './client.ts'
+import { AccountData } from './crypto/account-data.ts'
 import { performCrypto } from './crypto/duties.ts'
 import type { CryptoSide } from './crypto/side.ts'
 import { wearKeycaps } from './reactions.ts'
@@ -12,6 +14,8 @@ import * as wire from './wire.ts'
 
 export interface DutyDeps {
   readonly client: MatrixClient
+  /** The bot's own user id. */
+  readonly self: string
   readonly crypto: CryptoSide
   readonly budget: Budget
   readonly memory: Memory
@@ -31,6 +35,8 @@ export async function perform(chore: Chore, deps: DutyDeps, signal: AbortSignal)
       return answerInvitation(chore, deps, signal)
     case 'follow-upgrade':
       return followUpgrade(chore, deps, signal)
+    case 'mark-direct':
+      return markDirect(chore, deps, signal)
     case 'keycaps':
       return wearKeycaps(chore, deps, signal)
     case 'tell-sealed':
@@ -85,3 +91,17 @@ async function followUpgrade(
   await client.call({ method: 'POST', path: path`/join/${to}`, query, body: {} }, wire.joinedRoom, signal)
   log.info({ room, to, by }, 'followed the upgrade of a room')
 }
+
+/** Clients show it among the people, and the bot's other sessions know it, too. */
+async function markDirect(
+  { room, user }: Extract<Chore, { kind: 'mark-direct' }>,
+  { client, self }: DutyDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const data = new AccountData(() => client, self)
+  const known = (await data.get('m.direct', directRooms, signal)) ?? {}
+  const rooms = known[user] ?? []
+  if (!rooms.includes(room)) await data.set('m.direct', { ...known, [user]: [...rooms, room] }, signal)
+}
+
+const directRooms = z.record(z.string(), z.array(z.string()))

@@ -37,6 +37,7 @@ export class Listener {
   /** How many syncs in a row the homeserver itself failed at. */
   #broken = 0
   #rooms: Rooms
+  #syncs = 0
   /** What a batch that is about to be stored tells of the rooms: it is judged by that. */
   #draft: Rooms | undefined
 
@@ -49,6 +50,11 @@ export class Listener {
   /** As far as it is stored. */
   get rooms(): Rooms {
     return this.#rooms
+  }
+
+  /** How many were stored. */
+  get syncs(): number {
+    return this.#syncs
   }
 
   /** Those of these rooms, and those in which they go on. */
@@ -135,6 +141,7 @@ export class Listener {
     })
     this.#rooms = rooms
     this.#draft = undefined
+    this.#syncs += 1
     if (chores.length > 0) list.add(chores)
     await crypto.settle(answer, reading, signal)
   }

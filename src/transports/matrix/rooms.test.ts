@@ -301,7 +301,7 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     const alias = freshName('notices')
     const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id, guest.id] })
     await bot.start()
-    assert.equal(bot.transport.ownerPlace?.(), undefined)
+    assert.equal(bot.transport.ownerPlace?.()?.chat, owner.id, 'no room yet')
     const room = await owner.direct(bot.id)
     await eventually(() => bot.transport.ownerPlace?.()?.chat === room, 'the direct chat')
     const named = await owner.createRoom({ invite: [bot.id, guest.id], room_alias_name: alias })

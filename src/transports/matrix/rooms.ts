@@ -70,6 +70,11 @@ export class Rooms {
     return this.#facts.get(room) ?? unknown
   }
 
+  /** Has a sync told of it? */
+  knows(room: string): boolean {
+    return this.#facts.has(room)
+  }
+
   /** Does the room have more people than one and the bot? Where nobody knows, it may. */
   isGroup(room: string): boolean {
     if (this.#direct.has(room)) return false

@@ -29,6 +29,7 @@ import { fetchFile } from './files-in.ts'
 import { signIn } from './login.ts'
 import { Listener } from './listener.ts'
 import { usualTempo, type Tempo } from './pulse.ts'
+import { OwnerChat } from './owner-chat.ts'
 import { rememberingRender } from './render.ts'
 import { Session } from './session.ts'
 import { lastLife } from './stream-place.ts'
@@ -55,6 +56,7 @@ export class MatrixTransport implements Transport {
   readonly #render: ReturnType<typeof rememberingRender>
   readonly #ownerRoom: AllowedRooms
   readonly #crypto: CryptoSide
+  readonly #ownerChat: OwnerChat
   readonly #thumbnails: Thumbnails
   #session: Session | undefined
 
@@ -95,6 +97,13 @@ export class MatrixTransport implements Transport {
       allowedRooms: this.#allowedRooms,
       threads: matrix.threads,
       heard: () => deps.heard(),
+    })
+    this.#ownerChat = new OwnerChat({
+      memory,
+      log,
+      chores: this.#chores,
+      rooms: () => this.#listener.rooms,
+      syncs: () => this.#listener.syncs,
     })
   }
 
@@ -180,6 +189,7 @@ export class MatrixTransport implements Transport {
     const { memory, log } = this.#deps
     const deps = {
       client: session.client,
+      self: session.self.userId,
       crypto: this.#crypto,
       budget: session.budget,
       memory,
@@ -205,6 +215,7 @@ export class MatrixTransport implements Transport {
       budget: session.budget,
       self: session.self.userId,
       rooms: this.#listener.rooms,
+      ownerChat: this.#ownerChat,
       earlier: this.#earlier,
       files: session.files,
       thumbnails: this.#thumbnails,
@@ -236,16 +247,21 @@ export class MatrixTransport implements Transport {
     return fetchFile(attachment, { client: session.client, folder, maxBytes, openFile }, signal)
   }
 
-  /** The room that is configured for it, or the direct chat with the first who may talk to the bot. */
+  /**
+   * The room that is configured for it, or the direct chat with the first who may talk to the bot. Where only some
+   * rooms are allowed, the bot begins no other.
+   */
   ownerPlace(): Place | undefined {
-    const { owner_room: wanted, allowed_users: users } = this.#config.matrix
+    const { owner_room: wanted, allowed_users, allowed_rooms } = this.#config.matrix
     const { rooms } = this.#listener
     if (wanted !== undefined) {
       const [room] = this.#ownerRoom.rooms
       return room !== undefined && rooms.facts(room).membership === 'join' ? rooms.place(room) : undefined
     }
-    const direct = users.map((user) => rooms.directWith(user)).find((room) => room !== undefined)
-    return direct === undefined ? undefined : rooms.place(direct)
+    const [owner] = allowed_users
+    if (owner === undefined) return undefined
+    const mayBegin = allowed_rooms.length === 0
+    return mayBegin || rooms.directWith(owner) !== undefined ? this.#ownerChat.placeWith(owner) : undefined
   }
 
   async typing({ chat }: Place, on: boolean): Promise<void> {
