@@ -29,10 +29,6 @@ export interface AppOptions extends Omit<AgentOptions, 'memoryOf' | 'toolsFor'> 
   readonly bring: (origin: Origin, answer: Answer) => Promise<void>
   /** Which transports to run, each with its part of the configuration. */
   readonly transports: readonly { readonly definition: TransportDefinition; readonly config: unknown }[]
-  /** Older messages are not run without asking. */
-  readonly backlogMaxAgeMs: number
-  /** For so long finished rows stay in the store. */
-  readonly historyMs: number
   /** What a person should know about this installation, for `/status`. */
   readonly warnings: () => readonly string[]
   /** The last lines of the log, oldest first. */
@@ -94,7 +90,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     agent,
     commands,
     log,
-    backlogMaxAgeMs: options.backlogMaxAgeMs,
     installation: {
       warnings: options.warnings,
       memory: () => readMemory(agent.workspace),
@@ -137,7 +132,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     inner.listen(gateway.intake(agentTransportName, closing.signal), closing.signal),
   ]
   using pruning = new DisposableStack()
-  prune(store, options, pruning)
+  prune(store, [...transports.values()], options, pruning)
   const expiring = setInterval(() => void expire(gateway, log), expireEveryMs).unref()
   pruning.defer(() => clearInterval(expiring))
   void expire(gateway, log)
@@ -193,16 +188,23 @@ function memoryOf(store: SqliteStore, source: string): Memory {
 }
 
 /** Removes what is old, now and then. */
-function prune(store: SqliteStore, { historyMs, log }: AppOptions, timers: DisposableStack): void {
-  const act = () => {
+function prune(
+  store: SqliteStore,
+  transports: readonly Transport[],
+  { settings, log }: AppOptions,
+  timers: DisposableStack,
+): void {
+  const act = async () => {
+    const before = Date.now() - settings().historyMs
     try {
-      store.prune(Date.now() - historyMs)
+      store.prune(before)
+      for (const transport of transports) await transport.prune?.(before)
     } catch (error) {
-      log.warn({ err: error }, 'old rows could not be removed')
+      log.warn({ err: error }, 'what is old could not be removed')
     }
   }
-  const soon = setTimeout(act, pruneAfterStartMs).unref()
-  const daily = setInterval(act, pruneEveryMs).unref()
+  const soon = setTimeout(() => void act(), pruneAfterStartMs).unref()
+  const daily = setInterval(() => void act(), pruneEveryMs).unref()
   timers.defer(() => clearTimeout(soon))
   timers.defer(() => clearInterval(daily))
 }

@@ -62,7 +62,10 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     ...(options.adapters === undefined ? {} : { agents: subAgents(options, options.adapters, log) }),
   })
   const running = app
-  live.changed = ({ transports }) => running.reconfigure(transports)
+  live.changed = ({ core, transports }) => {
+    if (!options.verbose) log.level = core.log_level
+    running.reconfigure(transports)
+  }
   live.complained = (problems) => running.tellOwner(`config/${Date.now()}`, aboutConfig(problems))
   if (options.adapters !== undefined) await live.follow(home, options.adapters)
   await Promise.race([app.firstTries, stopped.asked])
@@ -114,8 +117,6 @@ function planOf(
     ...(core.transcription.audio_command === undefined
       ? {}
       : { transcribe: core.transcription.audio_command }),
-    backlogMaxAgeMs: core.backlog_max_age_minutes * 60_000,
-    historyMs: core.history_days * 24 * 3600_000,
     warnings: () => live.warnings,
     lastLog: () => lastLines(join(home, 'logs', 'ductor.log')),
     onReport(name, report) {

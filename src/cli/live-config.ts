@@ -13,7 +13,7 @@ export class LiveConfig implements Disposable {
   #config: LoadedConfig
   #problems: readonly string[] = []
   /** Changed keys that wait for a restart. */
-  readonly #waiting = new Set<string>()
+  #waiting: readonly string[] = []
   #watch: ConfigWatch | undefined
 
   constructor(config: LoadedConfig, log: Log) {
@@ -41,19 +41,20 @@ export class LiveConfig implements Disposable {
 
   /** What a person should know about the configuration, a line each. */
   get warnings(): readonly string[] {
-    const waiting = [...this.#waiting].join(', ')
     return [
       ...this.#problems.map(
         (problem) => `config.json cannot be used, so the settings of before hold: ${problem}`,
       ),
-      ...(waiting === '' ? [] : [`config.json has changed in ${waiting}: restart ductor (“ductor restart”)`]),
+      ...(this.#waiting.length === 0
+        ? []
+        : [`config.json has changed in ${this.#waiting.join(', ')}: restart ductor (“ductor restart”)`]),
       ...this.#config.warnings.map(({ key, message }) => `${key}: ${message}`),
     ]
   }
 
   #take({ config, hot, waiting }: ConfigChange): void {
     this.#config = config
-    for (const key of waiting) this.#waiting.add(key)
+    this.#waiting = waiting
     this.#log.info({ hot, waiting }, 'config.json has changed')
     this.changed(config)
   }

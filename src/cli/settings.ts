@@ -18,6 +18,8 @@ export function settingsOf(core: CoreConfig, provider: string): AgentSettings {
       ...(core.user_timezone === '' ? {} : { timeZone: core.user_timezone }),
     },
     fileAccess: core.file_access,
+    backlogMaxAgeMs: core.backlog_max_age_minutes * 60_000,
+    historyMs: core.history_days * 24 * 3600_000,
     footer: core.scene.technical_footer,
   }
 }

@@ -49,8 +49,6 @@ async function plan(
     ...(core.transcription.audio_command === undefined
       ? {}
       : { transcribe: core.transcription.audio_command }),
-    backlogMaxAgeMs: core.backlog_max_age_minutes * 60_000,
-    historyMs: core.history_days * 24 * 3600_000,
     warnings: () => warnings,
     onReport: (transport, report) => log.info({ agent: name, transport, ...report }, 'a transport reports'),
   }

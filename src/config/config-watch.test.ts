@@ -40,12 +40,12 @@ async function watched(pollMs = 3600_000) {
 
 test('a changed file is given anew, with what acts at once and what waits for a restart', async () => {
   using stage = await watched()
-  stage.write({ ...good, model: 'two', log_level: 'debug' })
+  stage.write({ ...good, model: 'two', user_timezone: 'UTC' })
   await eventually(() => stage.changes.length === 1)
   const [change] = stage.changes
   assert.equal(change?.config.core.model, 'two')
   assert.deepEqual(change?.hot, ['model'])
-  assert.deepEqual(change?.waiting, ['log_level'])
+  assert.deepEqual(change?.waiting, ['user_timezone'])
   assert.deepEqual(stage.problems, [])
 })
 

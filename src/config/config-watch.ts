@@ -11,7 +11,7 @@ export interface ConfigChange {
   readonly config: LoadedConfig
   /** The changed keys that a running ductor acts on. */
   readonly hot: readonly string[]
-  /** The changed keys that wait for a restart. */
+  /** All keys that are not what they were at the start, and wait for a restart. */
   readonly waiting: readonly string[]
 }
 
@@ -32,6 +32,8 @@ const settleMs = 100
 export class ConfigWatch implements Disposable {
   readonly #options: ConfigWatchOptions
   readonly #path: string
+  /** What ductor runs on, but for the keys that it acts on. */
+  #first: File | undefined
   #last: File | undefined
   #problems: readonly string[] = []
   #watcher: FSWatcher | undefined
@@ -49,7 +51,8 @@ export class ConfigWatch implements Disposable {
   static async start(options: ConfigWatchOptions): Promise<ConfigWatch> {
     const self = new ConfigWatch(options)
     const read = await readConfigFile(self.#path)
-    self.#last = read === 'missing' || 'problem' in read ? undefined : read.file
+    self.#first = read === 'missing' || 'problem' in read ? undefined : read.file
+    self.#last = self.#first
     self.#listen()
     self.#poll = setInterval(() => self.#look(), options.pollMs ?? 5000)
     self.#poll.unref()
@@ -96,13 +99,13 @@ export class ConfigWatch implements Disposable {
     const judged = await judge(this.#path, file, this.#options.adapters)
     if (this.#ended) return
     if (judged.state === 'wrong') return this.#tell(judged.problems.map((problem) => sentence(problem)))
-    const keys = changedKeys(this.#last ?? {}, file)
+    const changed = changedKeys(this.#last ?? {}, file)
     this.#last = file
     this.#tell([])
     this.#options.changed({
       config: judged.config,
-      hot: keys.filter((key) => hotKeys.has(key)),
-      waiting: keys.filter((key) => !hotKeys.has(key)),
+      hot: changed.filter((key) => hotKeys.has(key)),
+      waiting: changedKeys(this.#first ?? {}, file).filter((key) => !hotKeys.has(key)),
     })
   }
 

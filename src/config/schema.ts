@@ -168,7 +168,11 @@ export const schema = z.object({
     .default(10)
     .describe('How long running turns may go on when ductor is told to stop.'),
   backlog_max_age_minutes: span('minutes').default(60).describe('Older messages are not run without asking.'),
-  history_days: span('days').default(90).describe('How long finished rows stay in the store.'),
+  history_days: span('days')
+    .default(90)
+    .describe(
+      'How long what is finished stays in the store, what people sent in `workspace/*_files/`, and what was said on the page.',
+    ),
 })
 
 export type CoreConfig = z.infer<typeof schema>

@@ -73,7 +73,7 @@ export class Admission {
     if (message.text.trim() === '' && (message.attachments ?? []).length === 0) return undefined
     const { strand, message: routed } = route(store, message)
     if (this.#isErrand(message, transport)) return this.#admitPending(message, strand)
-    const late = this.#flow.now() - message.sentAt > this.#flow.backlogMaxAgeMs
+    const late = this.#flow.now() - message.sentAt > this.#flow.agent.settings().backlogMaxAgeMs
     const seq = store.addInbound(routed, late ? 'stale' : 'queued', strand)
     if (seq === undefined) return undefined
     this.#received(seq)

@@ -13,6 +13,10 @@ export interface AgentSettings {
   readonly permissionTimeoutMs: number
   readonly expiry: SessionExpiry
   readonly fileAccess: FileAccess
+  /** Messages that are older when they are heard, or when ductor starts, are not run without asking. */
+  readonly backlogMaxAgeMs: number
+  /** For so long what is finished is kept. */
+  readonly historyMs: number
   /** Does each answer end with a line about what it used? */
   readonly footer: boolean
 }

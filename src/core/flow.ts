@@ -13,8 +13,6 @@ export interface Flow {
   readonly transports: ReadonlyMap<string, Transport>
   readonly agent: Agent
   readonly log: Log
-  /** Older messages are not run without asking. */
-  readonly backlogMaxAgeMs: number
   now(): number
   /** Writes until the disk takes it. */
   keep<T>(write: () => T): Promise<T>

@@ -25,8 +25,6 @@ export interface GatewayDeps {
   readonly agent: Agent
   readonly commands: readonly Command[]
   readonly log: Log
-  /** Older messages are not run without asking. */
-  readonly backlogMaxAgeMs: number
   /** What commands need of the whole installation, beyond what the gateway itself knows. */
   readonly installation: Omit<Installation, 'uptimeMs'>
   readonly now?: () => number
@@ -42,7 +40,6 @@ export class Gateway implements Flow {
   readonly transports: ReadonlyMap<string, Transport>
   readonly agent: Agent
   readonly log: Log
-  readonly backlogMaxAgeMs: number
   readonly #deps: GatewayDeps
   readonly #admission: Admission
   readonly #installation: Installation
@@ -60,7 +57,6 @@ export class Gateway implements Flow {
     this.transports = deps.transports
     this.agent = deps.agent
     this.log = deps.log
-    this.backlogMaxAgeMs = deps.backlogMaxAgeMs
     this.#startedAt = this.now()
     this.notices = new Notices(deps.store, deps.outbox, () => this.now())
     this.#admission = new Admission(this, deps.commands, (seq) => this.#carryOut(seq))

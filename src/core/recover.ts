@@ -10,7 +10,8 @@ import type { TurnRow } from './store.ts'
  * is asked. What waited too long is held back and named.
  */
 export function recover(flow: Flow): void {
-  const { store, backlogMaxAgeMs } = flow
+  const { store, agent } = flow
+  const { backlogMaxAgeMs } = agent.settings()
   for (const turn of store.runningTurns()) askAbout(flow, turn)
   const late = store
     .inboundsIn('queued')

@@ -136,6 +136,11 @@ export interface Transport extends Source {
    * person and the agent.
    */
   fetch?(attachment: Attachment, place: Place, signal: AbortSignal): Promise<Attachment>
+  /**
+   * Removes what it keeps itself of messages older than `before` (milliseconds since 1970): files that people sent, a
+   * history of its own.
+   */
+  prune?(before: number): Promise<void>
   /** Takes over what of a changed configuration (of this transport's own kind) needs no restart. */
   reconfigure?(config: never): void
   /** Where the owner is told what concerns the whole installation; undefined where there is no such place (yet). */

@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { UserError } from '../core/user-error.ts'
-import { safeName, storeReceived } from './received-files.ts'
+import { removeReceived, safeName, storeReceived } from './received-files.ts'
 
 let folder = ''
 beforeEach(() => {
@@ -49,6 +60,41 @@ test('what is too large, or breaks off, leaves nothing behind', async () => {
     (error) => error instanceof UserError && /at most 1 MB/.test(error.message),
   )
   assert.deepEqual(readdirSync(join(folder, new Date().toISOString().slice(0, 10))), [])
+})
+
+test('what came on days long past goes; what was changed since, put beside it or linked there stays', async () => {
+  const day = (days: number) => new Date(Date.now() - days * 24 * 3600_000)
+  const received = join(folder, 'pruned')
+  const lay = (name: string, changed: Date) => {
+    const path = join(received, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, 'x')
+    utimesSync(path, changed, changed)
+    return path
+  }
+  const old = day(40).toISOString().slice(0, 10)
+  lay(`${day(50).toISOString().slice(0, 10)}/photo.jpg`, day(50))
+  lay(`${old}/photo.jpg`, day(40))
+  const kept = [
+    lay(`${old}/notes.txt`, day(1)),
+    lay(`${old}/unpacked/a.txt`, day(40)),
+    lay(`${day(20).toISOString().slice(0, 10)}/photo.jpg`, day(20)),
+    lay('index.txt', day(40)),
+  ]
+  const outside = lay('../outside/photo.jpg', day(60))
+  symlinkSync(dirname(outside), join(received, day(60).toISOString().slice(0, 10)))
+  symlinkSync(outside, join(received, old, 'link.jpg'))
+  await removeReceived(received, day(30).getTime())
+  for (const path of kept) assert.ok(existsSync(path), path)
+  assert.deepEqual(readdirSync(join(received, old)), ['link.jpg', 'notes.txt', 'unpacked'])
+  assert.ok(existsSync(outside))
+  assert.ok(!existsSync(join(received, day(50).toISOString().slice(0, 10))))
+  // The folder itself may be a link: what it leads to is not ours.
+  const linked = join(folder, 'linked')
+  symlinkSync(received, linked)
+  await removeReceived(linked, day(0).getTime())
+  assert.ok(existsSync(kept[2] ?? ''))
+  await removeReceived(join(folder, 'nowhere'), day(0).getTime())
 })
 
 test('no name leads out of the folder, hides its ending or is too long for a disk', () => {

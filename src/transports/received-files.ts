@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, open, rm } from 'node:fs/promises'
-import { join, parse } from 'node:path'
+import { lstat, mkdir, open, readdir, realpath, rm, rmdir } from 'node:fs/promises'
+import { basename, dirname, join, parse } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import filenamify from 'filenamify'
 import { UserError } from '../core/user-error.ts'
@@ -29,6 +29,61 @@ export async function storeReceived(
   } catch (error) {
     await rm(path, { force: true })
     throw error
+  }
+}
+
+const dayMs = 24 * 3600_000
+
+/**
+ * Removes what was stored there on days that had ended `before` (milliseconds since 1970) and was not changed since.
+ * Nothing else: what somebody put beside it stays, and no link is followed.
+ */
+export async function removeReceived(folder: string, before: number): Promise<void> {
+  for (const day of await daysIn(folder)) {
+    const path = join(folder, day)
+    if (Date.parse(day) + dayMs > before || (await isElsewhere(path))) continue
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      if (!entry.isFile()) continue
+      const file = join(path, entry.name)
+      const { mtimeMs } = await lstat(file)
+      if (mtimeMs < before) await rm(file, { force: true })
+    }
+    await removeIfEmpty(path)
+  }
+}
+
+/** Removes the folders of days that had ended `before` and hold nothing any more. */
+export async function removeEmptyDays(folder: string, before: number): Promise<void> {
+  for (const day of await daysIn(folder)) {
+    if (Date.parse(day) + dayMs <= before) await removeIfEmpty(join(folder, day))
+  }
+}
+
+async function daysIn(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true })
+    return entries
+      .filter((entry) => entry.isDirectory() && /^\d{4}-\d\d-\d\d$/.test(entry.name))
+      .map(({ name }) => name)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** Does a link on the way to it, below the folder that it is in, lead somewhere else? */
+async function isElsewhere(path: string): Promise<boolean> {
+  const parent = dirname(path)
+  const there = join(await realpath(dirname(parent)), basename(parent), basename(path))
+  return (await realpath(path)) !== there
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+  try {
+    await rmdir(path)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { adapters } from '../../src/cli/load.ts'
+import { hotKeys } from '../../src/config/hot-keys.ts'
 import { notYet, schema } from '../../src/config/schema.ts'
 
 /** The page that `npm run docs` writes and a test compares. */
@@ -53,6 +54,11 @@ export async function configReference(): Promise<string> {
       'ductor reads it at the start and never writes it. All that is wrong with it is said at once; a key that ductor does',
       'not know is a warning with the nearest that it does. `.env` in the home folder fills gaps in the environment of the',
       'agents.',
+    ].join('\n'),
+    [
+      'It is followed while ductor runs. From the next turn on these hold as they stand then:',
+      `${[...hotKeys].toSorted().map(code).join(', ')}. A change of any other waits for`,
+      '`ductor restart`, and `ductor status` says so.',
     ].join('\n'),
     'This page is made from the schemas: `npm run docs` writes it.',
     ...sections.flat(),

@@ -187,7 +187,6 @@ export interface StageOptions {
   readonly path?: string
   readonly transport?: PaperTransport
   readonly provider?: ScriptedProvider
-  readonly backlogMaxAgeMs?: number
   readonly workspace?: string
   readonly now?: () => number
   readonly settings?: Partial<AgentSettings>
@@ -203,6 +202,8 @@ const usualSettings: AgentSettings = {
   permissionTimeoutMs: 3600_000,
   expiry: { idleMs: Number.POSITIVE_INFINITY, messages: Number.POSITIVE_INFINITY },
   fileAccess: 'workspace',
+  backlogMaxAgeMs: 3600_000,
+  historyMs: 3600_000,
   footer: false,
 }
 
@@ -211,7 +212,6 @@ export function setStage({
   path = ':memory:',
   transport = new PaperTransport(),
   provider = new ScriptedProvider(),
-  backlogMaxAgeMs = 3600_000,
   workspace = '/',
   now,
   settings = {},
@@ -240,7 +240,6 @@ export function setStage({
     },
     commands,
     log: silentLog,
-    backlogMaxAgeMs,
     ...(now === undefined ? {} : { now }),
     installation: {
       warnings: () => [],

@@ -14,6 +14,7 @@ import {
 } from '../../core/transport.ts'
 import { UserError } from '../../core/user-error.ts'
 import type { View } from '../../core/view.ts'
+import { removeReceived } from '../received-files.ts'
 import { AllowedRooms } from './allowed-rooms.ts'
 import { Chores } from './chores.ts'
 import { MatrixError, path, type Call } from './client.ts'
@@ -242,9 +243,18 @@ export class MatrixTransport implements Transport {
   async fetch(attachment: Attachment, _place: Place, signal: AbortSignal): Promise<Attachment> {
     const session = this.#session
     if (session === undefined) throw new UserError('The homeserver cannot be reached right now.')
-    const folder = join(this.#deps.home, 'workspace', 'matrix_files')
+    const folder = this.#files
     const maxBytes = this.#config.matrix.max_file_mb * 1024 * 1024
     return fetchFile(attachment, { client: session.client, folder, maxBytes, openFile }, signal)
+  }
+
+  prune(before: number): Promise<void> {
+    return removeReceived(this.#files, before)
+  }
+
+  /** Where what people send is stored. */
+  get #files(): string {
+    return join(this.#deps.home, 'workspace', 'matrix_files')
   }
 
   /**

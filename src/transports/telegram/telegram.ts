@@ -4,6 +4,7 @@ import type { TransportDeps } from '../../core/define.ts'
 import type { Attachment, Inbound, MessageRef, Place, Press } from '../../core/message.ts'
 import type { Content, Intake, Mark, Operation, Post, Preview, Transport } from '../../core/transport.ts'
 import type { View } from '../../core/view.ts'
+import { removeReceived } from '../received-files.ts'
 import { BotApi } from './bot-api.ts'
 import { Budget } from './budget.ts'
 import { Chats, type Fact } from './chats.ts'
@@ -152,8 +153,16 @@ export class Telegram implements Transport {
   }
 
   fetch(attachment: Attachment, _place: Place, signal: AbortSignal): Promise<Attachment> {
-    const folder = join(this.#deps.home, 'workspace', 'telegram_files')
-    return fetchFile(this.#api, attachment, folder, signal)
+    return fetchFile(this.#api, attachment, this.#files, signal)
+  }
+
+  prune(before: number): Promise<void> {
+    return removeReceived(this.#files, before)
+  }
+
+  /** Where what people send is stored. */
+  get #files(): string {
+    return join(this.#deps.home, 'workspace', 'telegram_files')
   }
 
   /** The private chat of the first in the list who has one with the bot: it may not begin one itself. */

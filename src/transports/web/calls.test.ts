@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
@@ -141,7 +149,7 @@ test('a file that is sent is stored under a safe name and comes with its message
     },
   )
   assert.equal(jpg?.kind, 'picture')
-  const day = join(page.home, 'web_files', new Date().toISOString().slice(0, 10))
+  const day = join(page.home, 'workspace', 'web_files', new Date().toISOString().slice(0, 10))
   assert.equal(pdf?.path?.startsWith(`${day}/`), true)
   assert.equal(readFileSync(pdf?.path ?? '', 'utf8'), 'pdf')
   assert.deepEqual(readdirSync(day), ['_.._Bericht “eins”.pdf', 'photo.jpg'].toSorted())
@@ -162,7 +170,7 @@ test('a file that is too large is refused in words, and one that is not wanted a
   const id = await idOf(await page.upload('a.txt', 'a'))
   assert.equal((await page.call(`files/${id}`, { method: 'DELETE' })).status, 200)
   assert.equal((await page.call(`files/${id}`)).status, 404)
-  const day = join(page.home, 'web_files', new Date().toISOString().slice(0, 10))
+  const day = join(page.home, 'workspace', 'web_files', new Date().toISOString().slice(0, 10))
   assert.deepEqual(readdirSync(day), [])
 })
 
@@ -214,7 +222,7 @@ test('while the disk is full nothing is acknowledged, and an answer is only put 
   await using page = await open()
   page.disk.full = true
   assert.equal((await page.upload('a.txt', 'a')).status, 507)
-  const day = join(page.home, 'web_files', new Date().toISOString().slice(0, 10))
+  const day = join(page.home, 'workspace', 'web_files', new Date().toISOString().slice(0, 10))
   assert.deepEqual(readdirSync(day), [])
   await assert.rejects(
     page.post({ kind: 'text', text: 'answer' }),
@@ -237,7 +245,51 @@ test('a conversation that is removed takes its files with it', async () => {
   assert.equal((await page.call('conversations/one', { method: 'DELETE' })).status, 200)
   assert.deepEqual(await (await page.call('conversations')).json(), [])
   assert.equal((await page.call(`files/${id}`)).status, 404)
-  const day = join(page.home, 'web_files', new Date().toISOString().slice(0, 10))
+  const day = join(page.home, 'workspace', 'web_files', new Date().toISOString().slice(0, 10))
   assert.deepEqual(readdirSync(day), [])
+  assert.deepEqual(readdirSync(join(page.home, 'web_files', basename(day))), [])
   assert.deepEqual(page.store.list('file:'), [])
+})
+
+test('what is older than the history goes with its files, and what is younger stays', async () => {
+  await using page = await open()
+  const path = join(page.home, 'a.txt')
+  writeFileSync(path, 'a')
+  const id = await idOf(await page.upload('mine.txt', 'mine'))
+  await page.tell('messages', { id: 'm1', conversation: 'one', text: 'look', files: [id] })
+  await page.post({ kind: 'file', path, name: 'a.txt', mimeType: 'text/plain', size: 1 })
+  const between = Date.now() + 1
+  await eventually(() => Date.now() > between)
+  await page.tell('messages', { id: 'm2', conversation: 'one', text: 'still here', files: [] })
+  await page.transport.prune?.(between)
+  const left = (await (await page.call('conversations/one')).json()) as {
+    messages: { ref: string }[]
+  }
+  assert.deepEqual(
+    left.messages.map(({ ref }) => ref),
+    ['m2'],
+  )
+  assert.equal((await page.call(`files/${id}`)).status, 404)
+  assert.deepEqual(page.store.list('file:'), [])
+  await page.transport.prune?.(Date.now() + 1)
+  assert.deepEqual(await (await page.call('conversations')).json(), [])
+  assert.deepEqual(
+    page.store
+      .list('')
+      .map(([key]) => key)
+      .filter((key) => !/^(port|token|seq)$/.test(key)),
+    [],
+  )
+})
+
+test('what a link leads to that somebody put in the place of our folder is neither shown nor removed', async () => {
+  await using page = await open()
+  const id = await idOf(await page.upload('secret.txt', 'harmless'))
+  const received = join(page.home, 'workspace', 'web_files')
+  const elsewhere = join(page.home, 'elsewhere')
+  renameSync(received, elsewhere)
+  symlinkSync(elsewhere, received)
+  assert.equal((await page.call(`files/${id}`)).status, 404)
+  await page.call(`files/${id}`, { method: 'DELETE' })
+  assert.equal(readdirSync(elsewhere, { recursive: true }).length, 2)
 })

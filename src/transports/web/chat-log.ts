@@ -182,9 +182,20 @@ export class ChatLog {
   /** Removes a conversation and all that was said in it. Gives the messages. */
   forget(id: string): readonly ChatMessage[] {
     const messages = this.#memory.list(`message:${id}:`).map(([, value]) => this.#latest(value))
-    const rows = messages.map((one) => ({ ...this.#goneRows(one), [`said:${one.ref}`]: null }))
+    const rows = messages.map((one) => this.#lostRows(one))
     this.#memory.remember(Object.assign({ [`conversation:${id}`]: null }, ...rows))
     return messages
+  }
+
+  /** Removes what was said before `before` (milliseconds since 1970), and conversations that are empty then. */
+  prune(before: number): readonly ChatMessage[] {
+    return this.conversations().flatMap((one) => {
+      const messages = this.#memory.list(`message:${one.id}:`).map(([, value]) => this.#latest(value))
+      const gone = messages.filter(({ at }) => at < before)
+      if (gone.length === messages.length && one.at < before) return this.forget(one.id)
+      this.#memory.remember(Object.assign({}, ...gone.map((old) => this.#lostRows(old))))
+      return gone
+    })
   }
 
   #conversation(id: string): ChatConversation | undefined {
@@ -208,6 +219,11 @@ export class ChatLog {
     this.#unwritten.delete(changed.ref)
     if (changed.content['state'] === 'ended') this.#writtenAt.delete(changed.ref)
     else this.#writtenAt.set(changed.ref, now)
+  }
+
+  /** Also that it was said: nobody sends it again. */
+  #lostRows(gone: ChatMessage): Entries {
+    return { ...this.#goneRows(gone), [`said:${gone.ref}`]: null }
   }
 
   #goneRows(gone: ChatMessage): Entries {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { constants, createReadStream, type ReadStream } from 'node:fs'
-import { open, rm, stat } from 'node:fs/promises'
-import { isAbsolute, join, relative } from 'node:path'
+import { constants } from 'node:fs'
+import { open, realpath, rm } from 'node:fs/promises'
+import { dirname, isAbsolute, join, relative } from 'node:path'
+import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import type { Memory } from '../../core/transport.ts'
-import { storeReceived } from '../received-files.ts'
+import { removeEmptyDays, storeReceived } from '../received-files.ts'
 
 /** As the page knows a file. */
 const shownFile = z.object({
@@ -17,7 +18,7 @@ const shownFile = z.object({
 export type ShownFile = z.infer<typeof shownFile>
 
 const keptFile = shownFile.extend({
-  /** Relative to the folder, so that a home can be moved. */
+  /** Relative to the folder of the copies, so that a home can be moved. */
   path: z.string(),
   /** Milliseconds since 1970: uploaded then, and not part of a message yet. */
   waitingSince: z.number().exactOptional(),
@@ -28,14 +29,20 @@ type Entries = Readonly<Record<string, string | null>>
 
 const forgottenAfterMs = 7 * 24 * 3600_000
 
-/** The files of this chat network: what the person sent, and copies of what the agent sent, as they were then. */
+/**
+ * The files of this chat network: what the person sent, in the workspace for the agent to read, and copies of what the
+ * agent sent, as they were then and out of its reach.
+ */
 export class KeptFiles {
-  readonly #folder: string
+  readonly #received: string
+  readonly #copies: string
   readonly #memory: Memory
   readonly #maxBytes: number
 
-  constructor(folder: string, memory: Memory, maxBytes: number) {
-    this.#folder = folder
+  /** `home`: absolute. */
+  constructor(home: string, memory: Memory, maxBytes: number) {
+    this.#received = join(home, 'workspace', 'web_files')
+    this.#copies = join(home, 'web_files')
     this.#memory = memory
     this.#maxBytes = maxBytes
   }
@@ -46,7 +53,7 @@ export class KeptFiles {
 
   /** Takes an upload. It waits for its message. Throws `UserError` where it is too large. */
   async receive(name: string, mimeType: string, source: AsyncIterable<Uint8Array>): Promise<ShownFile> {
-    const stored = await storeReceived(this.#folder, name, source, { maxBytes: this.#maxBytes })
+    const stored = await storeReceived(this.#received, name, source, { maxBytes: this.#maxBytes })
     return await this.#remember(name, mimeType, stored, { waitingSince: Date.now() })
   }
 
@@ -55,7 +62,7 @@ export class KeptFiles {
     // Its path was resolved when it was named: what is a link now was put there since.
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
     const source = file.createReadStream()
-    const stored = await storeReceived(this.#folder, name, source, { maxBytes: Number.POSITIVE_INFINITY })
+    const stored = await storeReceived(this.#copies, name, source, { maxBytes: Number.POSITIVE_INFINITY })
     return await this.#remember(name, mimeType, stored, {})
   }
 
@@ -71,12 +78,16 @@ export class KeptFiles {
   }
 
   /** Undefined: it is not there any more. */
-  async read(id: string): Promise<{ readonly file: ShownFile; readonly stream: ReadStream } | undefined> {
+  async read(id: string): Promise<{ readonly file: ShownFile; readonly stream: Readable } | undefined> {
     const [file, path] = [this.find(id), this.pathOf(id)]
     if (file === undefined || path === undefined) return undefined
-    const facts = await stat(path).catch(() => undefined)
-    if (facts?.isFile() !== true) return undefined
-    return { file: { ...file, size: facts.size }, stream: createReadStream(path) }
+    if (!(await this.#isOurs(path))) return undefined
+    const opened = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined)
+    if (opened === undefined) return undefined
+    const facts = await opened.stat()
+    if (facts.isFile()) return { file: { ...file, size: facts.size }, stream: opened.createReadStream() }
+    await opened.close()
+    return undefined
   }
 
   /** What has to be remembered when these files become part of a message. */
@@ -93,7 +104,13 @@ export class KeptFiles {
   async remove(ids: readonly string[]): Promise<void> {
     const files = ids.flatMap((id) => this.#recall(id) ?? [])
     this.#memory.remember(Object.fromEntries(files.map(({ id }) => [`file:${id}`, null])))
-    await Promise.all(files.map((file) => rm(this.#absolute(file), { force: true })))
+    for (const path of files.map((file) => this.#absolute(file)))
+      if (await this.#isOurs(path)) await rm(path, { force: true })
+  }
+
+  /** Folders of days long past that hold nothing any more. */
+  async tidy(before: number): Promise<void> {
+    for (const folder of [this.#received, this.#copies]) await removeEmptyDays(folder, before)
   }
 
   /** Removes uploads that waited a week for a message. */
@@ -112,7 +129,7 @@ export class KeptFiles {
     more: Pick<KeptFile, 'waitingSince'>,
   ): Promise<ShownFile> {
     const shown = { id: randomBytes(18).toString('base64url'), name, mimeType, size }
-    const file = { ...shown, ...more, path: relative(this.#folder, path) }
+    const file = { ...shown, ...more, path: relative(this.#copies, path) }
     try {
       this.#memory.remember({ [`file:${shown.id}`]: JSON.stringify(file) })
       return shown
@@ -127,8 +144,16 @@ export class KeptFiles {
     return value === undefined ? undefined : parse(value)
   }
 
+  /** False: the folder is gone, or somebody has put a link in its place, which leads elsewhere. */
+  async #isOurs(path: string): Promise<boolean> {
+    const day = dirname(path)
+    const real = await realpath(day).catch(() => undefined)
+    const home = await realpath(dirname(this.#copies)).catch(() => '')
+    return real !== undefined && real === join(home, relative(dirname(this.#copies), day))
+  }
+
   #absolute({ path }: KeptFile): string {
-    return isAbsolute(path) ? path : join(this.#folder, path)
+    return isAbsolute(path) ? path : join(this.#copies, path)
   }
 }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import { z } from 'zod'
 import type { Policy } from '../../core/authorise.ts'
@@ -53,11 +52,7 @@ export class WebTransport implements Transport {
     this.#config = config
     this.#deps = deps
     this.#chat = new ChatLog(deps.memory)
-    this.#files = new KeptFiles(
-      join(deps.home, 'web_files'),
-      deps.memory,
-      Math.floor(config.max_file_mb * 1024 * 1024),
-    )
+    this.#files = new KeptFiles(deps.home, deps.memory, Math.floor(config.max_file_mb * 1024 * 1024))
   }
 
   async listen(intake: Intake, signal: AbortSignal): Promise<void> {
@@ -119,6 +114,15 @@ export class WebTransport implements Transport {
   /** Only where somebody uses the page at all. */
   ownerPlace(): Place | undefined {
     return this.#chat.conversations().length === 0 ? undefined : placeOf(ownerChat)
+  }
+
+  async prune(before: number): Promise<void> {
+    const gone = this.#chat.prune(before)
+    if (gone.length > 0) this.#tellConversations()
+    for (const { ref, conversation } of gone)
+      this.#audience.tell({ event: 'removed', data: { ref, conversation } })
+    await this.#files.remove(gone.flatMap(filesOf))
+    await this.#files.tidy(before)
   }
 
   async #carryOut(operation: Operation): Promise<MessageRef> {
