@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { OAuthFront } from '../src/transports/matrix/oauth.fake.ts'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
+import { claudeBinary, claudeEnv, whyNoClaude } from './support/install-claude.ts'
 import { MatrixPerson } from './support/matrix-person.ts'
 import { startSynapse, whyNoSynapse, type Synapse } from './support/synapse.ts'
 import { keys, Terminal } from './support/terminal.ts'
@@ -76,6 +78,28 @@ test('only this machine: nothing is asked of it, and the page is there at once',
   assert.equal(await terminal.ended, 0)
   assert.deepEqual(stage.written(), { transport: 'web', user_timezone: 'Asia/Tokyo' })
 })
+
+test(
+  'an agent that is there and signed in is found also where there is no home yet',
+  { skip: (await whyNoClaude()) ?? false },
+  async () => {
+    const tools = mkdtempSync(join(tmpdir(), 'ductor-tools-'))
+    symlinkSync(claudeBinary, join(tools, 'claude'))
+    await using home = new Home(undefined)
+    const DUCTOR_HOME = join(home.folder, 'not', 'there')
+    const env = { ...claudeEnv(home.folder, 'http://127.0.0.1:9'), PATH: tools, DUCTOR_HOME }
+    await using terminal = new Terminal([], env)
+    try {
+      await terminal.sees(/✓ claude \S+, signed in/)
+      await terminal.answers('May agents act on this machine?', keys.left, keys.enter)
+      await terminal.answers('Where will you write', keys.ctrlC)
+      assert.equal(await terminal.ended, 1)
+      assert.ok(!existsSync(DUCTOR_HOME))
+    } finally {
+      rmSync(tools, { recursive: true })
+    }
+  },
+)
 
 test('without consent nothing is written', async () => {
   await using stage = sitDown([])

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
 import type { LoadedConfig } from '../../config/load.ts'
 import type { Finding, ProviderDefinition } from '../../core/define.ts'
 import type { ProviderHealth } from '../../core/provider.ts'
@@ -41,8 +43,10 @@ export async function checkProvider(
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<ProviderHealth | undefined> {
+  // Before anything is set up the home is not there, and nothing starts in a folder that is not.
+  const where = existsSync(home) ? home : homedir()
   try {
-    const port = await definition.open(config, { ...offline(home, `provider/${definition.name}`), env })
+    const port = await definition.open(config, { ...offline(where, `provider/${definition.name}`), env })
     try {
       return await port.check?.(signal)
     } finally {
