@@ -79,7 +79,8 @@ async function command(
       throw new UserError(
         `${prefix}${called.name} concerns the whole installation: write it in a private chat.`,
       )
-    const said = await called.run({ message, args, commands, prefix, control })
+    const ownCommands = flow.transports.get(place.transport)?.ownCommands ?? []
+    const said = await called.run({ message, args, commands, ownCommands, prefix, control })
     answer = typeof said === 'string' ? { text: said } : said
   } catch (error) {
     if (!(error instanceof UserError)) throw error

@@ -2,6 +2,7 @@ import type { Message } from './message.ts'
 import type { Offer } from './notices.ts'
 import type { ModelList, SessionSummary, Steered } from './provider.ts'
 import type { SessionRow, StrandRow, TraceLine } from './store.ts'
+import type { OwnCommand } from './transport.ts'
 
 /** What a command answers: plain text, letters of a fixed width under it, things to press. */
 export interface CommandAnswer {
@@ -16,6 +17,8 @@ export interface CommandCall {
   /** What followed the command's name, trimmed. */
   readonly args: string
   readonly commands: readonly Command[]
+  /** Those of the network that it came over, which its transport carries out. */
+  readonly ownCommands: readonly OwnCommand[]
   /** What the commands begin with here, the preferred first. */
   readonly prefix: string
   readonly control: Control

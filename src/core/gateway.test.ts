@@ -110,6 +110,19 @@ test('/stop ends the turn, drops what waits, and says so; the next message works
   await shows(stage, 'Nothing is running.')
 })
 
+test('help names each command by its group, those of the network too', async () => {
+  const stage = setStage()
+  stage.transport.ownCommands = [{ name: 'verify', summary: 'make sure of me' }]
+  await stage.hear(message('/help'))
+  await eventually(() => stage.transport.texts.length > 0)
+  const groups = stage.transport.texts.join().split('\n\n')
+  assert.match(groups.find((group) => group.startsWith('This conversation')) ?? '', /^\/stop/m)
+  assert.match(
+    groups.find((group) => group.startsWith('ductor itself')) ?? '',
+    /^\/verify – make sure of me$/m,
+  )
+})
+
 test('an unknown command is a prompt', async () => {
   const stage = setStage()
   await stage.hear(message('/etc/passwd is what?'))

@@ -104,6 +104,8 @@ export interface Transport extends Source {
   readonly policy: Policy
   /** What commands begin with: `/`, and `!` where clients swallow `/`. */
   readonly commandPrefixes: readonly string[]
+  /** Commands that are this network's own and that it carries out itself; help names them. */
+  readonly ownCommands?: readonly OwnCommand[]
   /** How choices are pressed: by buttons of the network, or (also) by typing their number or label. */
   readonly choices: 'buttons' | 'typed'
   /** Is nobody there who could be asked for leave? */
@@ -147,6 +149,12 @@ export interface Transport extends Source {
   ownerPlace?(): Place | undefined
   /** Answers the press itself (the spinning button), in a word or two or silently. A failure is of no interest. */
   answerPress?(press: Press, text: string): Promise<void>
+}
+
+/** A command that a transport carries out without the core. */
+export interface OwnCommand {
+  readonly name: string
+  readonly summary: string
 }
 
 /** Shows the content in the place of what was shown before with the same key. */

@@ -52,6 +52,7 @@ export class PaperTransport implements Transport {
   }
   fetch: NonNullable<Transport['fetch']> = async (attachment) => attachment
   readonly commandPrefixes = ['/']
+  ownCommands: NonNullable<Transport['ownCommands']> = []
   readonly choices = 'buttons'
   readonly dropsDoubles: boolean
   readonly sheets: Sheet[] = []

@@ -43,6 +43,7 @@ const usualPaceMs = { segments: 2_000, edits: 4_000 } as const
 /** Signs in to a homeserver and stays; hears what is said in the bot's rooms, and says there what it is told to. */
 export class MatrixTransport implements Transport {
   readonly commandPrefixes = ['/', '!']
+  readonly ownCommands = [{ name: 'verify', summary: 'verify that this bot is the right one (by emoji)' }]
   readonly choices = 'typed'
   readonly dropsDoubles = true
 
