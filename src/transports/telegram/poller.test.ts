@@ -20,15 +20,14 @@ describe('the poller', { concurrency: 4 }, () => {
     )
     assert.deepEqual(await stage.reported('connected'), { state: 'connected', account: '@ductor_bot' })
     const { commands } = stage.network.world
-    await eventually(() => commands.size === 2, 'the menu')
+    await eventually(() => commands.has('all_group_chats ru'), 'the menu')
     const menu = [{ command: 'new', description: 'Begin anew' }]
-    assert.deepEqual(
-      [...commands],
-      [
-        ['all_private_chats', menu],
-        ['all_group_chats', menu],
-      ],
-    )
+    for (const scope of ['all_private_chats', 'all_group_chats']) {
+      assert.deepEqual(commands.get(scope), menu)
+      assert.deepEqual(commands.get(`${scope} de`), [
+        { command: 'new', description: 'ein neues Gespräch beginnen' },
+      ])
+    }
     assert.deepEqual(stage.network.lints, [])
   })
 

@@ -73,8 +73,9 @@ export const chatMethods = {
       scope: wired(z.object({ type: z.string() })).optional(),
       language_code: z.string().optional(),
     },
-    ({ commands, scope = { type: 'default' } }, { world }) => {
+    ({ commands, scope = { type: 'default' }, language_code: language }, { world }) => {
       if (!scopes.has(scope.type)) throw badRequest("can't parse BotCommandScope: unsupported type specified")
+      if (language !== undefined && !/^([a-z]{2})?$/.test(language)) throw badRequest('invalid language code')
       if (commands.length > 100) throw badRequest('BOT_COMMANDS_TOO_MUCH')
       for (const { command, description } of commands) {
         if (!/^[a-z0-9_]{1,32}$/.test(command)) throw badRequest('BOT_COMMAND_INVALID')
@@ -82,7 +83,7 @@ export const chatMethods = {
           throw badRequest('BOT_COMMAND_DESCRIPTION_INVALID')
         }
       }
-      world.commands.set(scope.type, commands)
+      world.commands.set(language ? `${scope.type} ${language}` : scope.type, commands)
       return true
     },
   ),

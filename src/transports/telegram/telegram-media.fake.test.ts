@@ -196,6 +196,7 @@ describe('the fake network: chats', () => {
     await wire.call('setMyCommands', { commands, scope: { type: 'all_group_chats' } })
     assert.deepEqual([...wire.network.world.commands.keys()], ['all_group_chats'])
     await wire.refused('setMyCommands', { commands, scope: { type: 'nowhere' } }, /BotCommandScope/)
+    await wire.refused('setMyCommands', { commands, language_code: 'German' }, /language code/)
   })
 
   test('waiting updates are counted for whoever asks', async () => {

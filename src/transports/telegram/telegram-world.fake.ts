@@ -76,7 +76,7 @@ export class World {
   readonly updates: Updates
   readonly chats = new Map<number, Chat>()
   readonly queries = new Map<string, Query>()
-  /** What `setMyCommands` set last, by scope. */
+  /** What `setMyCommands` set last, by scope and language. */
   readonly commands = new Map<string, readonly { readonly command: string; readonly description: string }[]>()
   /** The emoji that the bot has put on `chat:message`. */
   readonly reactions = new Map<string, string>()
