@@ -260,7 +260,8 @@ describe('the package, as people install it', async () => {
         "import { first } from './0001-first.js'\nexport const migrations = [first, 'create table of_the_new_one (x text) strict']",
       [transport]: right.replace('new Telegram(options, deps)', "(() => { throw new Error('broken') })()"),
     })
-    const lost = await verb('upgrade', '--to', worse, '--wait', '2')
+    // Time enough for it to start and to change the stores, on a busy machine, too.
+    const lost = await verb('upgrade', '--to', worse, '--wait', '12')
     assert.equal(lost.code, 1)
     assert.match(lost.stderr, /does not connect to telegram any more\.\nductor 99\.0\.0 was put back\./)
     assert.match(lost.stdout, /agents\/coder\/ductor\.db\.newer: what it took last is only there/)
