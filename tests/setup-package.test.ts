@@ -252,16 +252,20 @@ describe('the package, as people install it', async () => {
     const first = await hears(telegram, 'before the upgrade')
     await hears(coder, 'to the coder')
 
-    const store = join('dist', 'store', 'migrations', 'index.js')
+    const store = join('dist', 'store', 'migrations')
     const transport = join('dist', 'transports', 'telegram', 'index.js')
-    const right = readFileSync(join(dirname(dirname(program)), transport), 'utf8')
+    const now = (file: string) => readFileSync(join(dirname(dirname(program)), file), 'utf8')
     const worse = await another('101.0.0', {
-      [store]:
-        "import { first } from './0001-first.js'\nexport const migrations = [first, 'create table of_the_new_one (x text) strict']",
-      [transport]: right.replace('new Telegram(options, deps)', "(() => { throw new Error('broken') })()"),
+      [join(store, 'before.js')]: now(join(store, 'index.js')),
+      [join(store, 'index.js')]:
+        "import { migrations as before } from './before.js'\nexport const migrations = [...before, 'create table of_the_new_one (x text) strict']",
+      [transport]: now(transport).replace(
+        'new Telegram(options, deps)',
+        "(() => { throw new Error('broken') })()",
+      ),
     })
     // Time enough for it to start and to change the stores, on a busy machine, too.
-    const lost = await verb('upgrade', '--to', worse, '--wait', '12')
+    const lost = await verb('upgrade', '--to', worse, '--wait', '5')
     assert.equal(lost.code, 1)
     assert.match(lost.stderr, /does not connect to telegram any more\.\nductor 99\.0\.0 was put back\./)
     assert.match(lost.stdout, /agents\/coder\/ductor\.db\.newer: what it took last is only there/)
