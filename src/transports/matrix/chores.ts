@@ -21,6 +21,16 @@ const choreSchema = z.discriminatedUnion('kind', [
   }),
   /** The user wants to compare emoji with the bot; `event`: where they said so. */
   z.object({ kind: z.literal('verify'), room: z.string(), user: z.string(), event: z.string() }),
+  /** A word of the bot's own. */
+  z.object({ kind: z.literal('say'), room: z.string(), text: z.string(), key: z.string() }),
+  /** The bot knows nothing of this verification any more; without a room it went from device to device. */
+  z.object({
+    kind: z.literal('cancel-verification'),
+    user: z.string(),
+    flow: z.string(),
+    room: z.string().optional(),
+    device: z.string().optional(),
+  }),
   /** The room goes on in another one. */
   z.object({ kind: z.literal('follow-upgrade'), room: z.string(), to: z.string(), by: z.string() }),
   /** The bot's own account calls the room a direct chat with this person. */
@@ -152,9 +162,23 @@ function keyOf(chore: Chore): string {
 }
 
 function subjectOf(chore: Chore): string {
-  if (chore.kind === 'keycaps') return chore.ref
-  if (chore.kind === 'tell-doubt') return `${chore.user} ${chore.device}`
-  return chore.kind === 'verify' ? chore.event : chore.room
+  switch (chore.kind) {
+    case 'keycaps':
+      return chore.ref
+    case 'tell-doubt':
+      return `${chore.user} ${chore.device}`
+    case 'verify':
+      return chore.event
+    case 'say':
+      return chore.key
+    case 'cancel-verification':
+      return chore.flow
+    case 'answer-invitation':
+    case 'tell-sealed':
+    case 'follow-upgrade':
+    case 'mark-direct':
+      return chore.room
+  }
 }
 
 /** Is the network or the homeserver in trouble, and not the duty itself? */

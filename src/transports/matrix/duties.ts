@@ -42,6 +42,8 @@ export async function perform(chore: Chore, deps: DutyDeps, signal: AbortSignal)
     case 'tell-sealed':
     case 'tell-doubt':
     case 'verify':
+    case 'say':
+    case 'cancel-verification':
       return performCrypto(chore, deps, signal)
   }
 }

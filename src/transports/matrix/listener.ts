@@ -78,7 +78,7 @@ export class Listener {
         await this.#syncOnce(session, intake, waitMs, signal)
         session.fresh = false
         this.#tellWell()
-        waitMs = longPollMs
+        waitMs = Math.min(longPollMs, this.#deps.crypto.dueInMs ?? longPollMs)
         if (Date.now() - resolvedAt > aDay) {
           resolvedAt = Date.now()
           await allowedRooms.resolve(session.client, signal)

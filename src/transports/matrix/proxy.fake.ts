@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export type Mishap = 'rate-limited' | 'refused-connection' | 'lost-answer'
+export type Mishap = 'rate-limited' | 'refused-connection' | 'lost-answer' | 'forbidden'
 
 /** Stands before a real homeserver and lets a single message of the bot meet a mishap of the network. */
 export class MishapProxy {
@@ -11,8 +11,7 @@ export class MishapProxy {
     this.#pass(request, response).catch(() => response.destroy())
   })
   readonly #target: string
-  #next: Mishap | undefined
-  #where = ''
+  #next: { readonly how: Mishap; readonly where: string }[] = []
   /** What becomes of `/sync`: it brings nothing, or never ends. */
   deaf: 'empty' | 'stuck' | undefined
   /** How often the homeserver said that it was too much. */
@@ -43,8 +42,17 @@ export class MishapProxy {
 
   /** `where`: a part of the call's path. */
   failNext(how: Mishap, where = '/send/m.room.message/'): void {
-    this.#next = how
-    this.#where = where
+    this.failEach(how, [where])
+  }
+
+  /** The next call to each of these. */
+  failEach(how: Mishap, wheres: readonly string[]): void {
+    this.#next = wheres.map((where) => ({ how, where }))
+  }
+
+  /** Where the mishap was not met yet. */
+  get pending(): readonly string[] {
+    return this.#next.map(({ where }) => where)
   }
 
   async stop(): Promise<void> {
@@ -70,6 +78,11 @@ export class MishapProxy {
       response.end(
         JSON.stringify({ errcode: 'M_LIMIT_EXCEEDED', error: 'Too fast', retry_after_ms: this.retryAfterMs }),
       )
+      return
+    }
+    if (mishap === 'forbidden') {
+      response.writeHead(403, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ errcode: 'M_FORBIDDEN', error: 'You may not say that' }))
       return
     }
     const gone = new AbortController()
@@ -100,9 +113,8 @@ export class MishapProxy {
   }
 
   #mishapFor({ method, url = '' }: IncomingMessage): Mishap | undefined {
-    if (method === 'GET' || !url.includes(this.#where)) return undefined
-    const mishap = this.#next
-    this.#next = undefined
-    return mishap
+    const mishap = method === 'GET' ? undefined : this.#next.find(({ where }) => url.includes(where))
+    this.#next = this.#next.filter((one) => one !== mishap)
+    return mishap?.how
   }
 }

@@ -87,7 +87,9 @@ export class MatrixTransport implements Transport {
       memory,
       log,
       policy: () => this.policy,
+      chores: this.#chores,
       isEncrypted: (room) => this.#listener.rooms.facts(room).encrypted,
+      directWith: (user) => this.#listener.rooms.directWith(user),
     })
     this.#listener = new Listener({
       memory,

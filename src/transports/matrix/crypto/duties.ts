@@ -3,7 +3,10 @@ import type { Chore } from '../chores.ts'
 import { SealedEvents, type SealedEntry } from './sealed.ts'
 import type { CryptoSide } from './side.ts'
 
-export type CryptoChore = Extract<Chore, { kind: 'tell-sealed' | 'tell-doubt' | 'verify' }>
+export type CryptoChore = Extract<
+  Chore,
+  { kind: 'tell-sealed' | 'tell-doubt' | 'verify' | 'say' | 'cancel-verification' }
+>
 
 /** Does one chore of the encryption. Doing it again does no harm. Throws what the client throws. */
 export async function performCrypto(
@@ -33,7 +36,30 @@ export async function performCrypto(
       const { room, user, event } = chore
       const text = await crypto.verification.begin(room, user, `verify ${event}`, signal)
       await crypto.say(room, text, `verify answer ${event}`, signal)
+      return
     }
+    case 'say':
+      return crypto.say(chore.room, chore.text, chore.key, signal)
+    case 'cancel-verification':
+      return cancelVerification(chore, crypto, signal)
+  }
+}
+
+/** So that the other side does not wait for what cannot come. */
+async function cancelVerification(
+  { user, flow, room, device }: Extract<Chore, { kind: 'cancel-verification' }>,
+  crypto: CryptoSide,
+  signal: AbortSignal,
+): Promise<void> {
+  const type = 'm.key.verification.cancel'
+  const key = `verification ${flow} cancel`
+  const why = { code: 'm.unknown_transaction', reason: 'the bot does not know this verification any more' }
+  if (room !== undefined) {
+    const content = { ...why, 'm.relates_to': { rel_type: 'm.reference', event_id: flow } }
+    await crypto.send({ room, type, content, key }, signal)
+  } else if (device !== undefined) {
+    const content = { ...why, transaction_id: flow }
+    await crypto.sendToDevice({ user, device, type, content, key }, signal)
   }
 }
 

@@ -202,6 +202,11 @@ export class Encryption {
     })
   }
 
+  /** Asks for the devices of somebody who was not asked about yet in this run. */
+  async learnDevices(user: string, signal: AbortSignal): Promise<void> {
+    await this.#during(() => this.#opening.learnDevices(user, signal))
+  }
+
   /** After the place in the stream of syncs was lost: whose devices changed meanwhile is not known. */
   forgetDeviceLists(): Promise<void> {
     return this.#during(() => this.olm.markAllTrackedUsersAsDirty())

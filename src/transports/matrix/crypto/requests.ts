@@ -1,5 +1,6 @@
 import type { OlmMachine, RequestType } from '@matrix-org/matrix-sdk-crypto-wasm'
 import type { Log } from '../../../core/define.ts'
+import { backoffMs } from '../../../lib/backoff.ts'
 import { MatrixError, NoAnswer, path, type Call, type MatrixClient } from '../client.ts'
 import { done } from '../wire.ts'
 import type { CryptoLibrary } from './library.ts'
@@ -29,9 +30,16 @@ export class Requests {
   readonly #deps: RequestsDeps
   #pumping: Promise<void> | undefined
   #again = false
+  #failures = 0
+  #retryAt: number | undefined
 
   constructor(deps: RequestsDeps) {
     this.#deps = deps
+  }
+
+  /** Milliseconds until what failed is to be tried again; undefined: nothing did. */
+  get dueInMs(): number | undefined {
+    return this.#retryAt === undefined ? undefined : Math.max(0, this.#retryAt - Date.now())
   }
 
   /** Sends one, and resolves when the machine knows the answer. Throws what the client throws. */
@@ -68,6 +76,7 @@ export class Requests {
   }
 
   async #rounds(signal: AbortSignal): Promise<void> {
+    this.#retryAt = undefined
     while (this.#again) {
       this.#again = false
       for (const request of await this.#deps.olm.outgoingRequests()) {
@@ -80,6 +89,7 @@ export class Requests {
   async attempt(request: Request, signal: AbortSignal): Promise<boolean> {
     try {
       await this.send(request, signal)
+      this.#failures = 0
       return true
     } catch (error) {
       signal.throwIfAborted()
@@ -88,8 +98,17 @@ export class Requests {
       const { library, log } = this.#deps
       const what = library.RequestType[request.type]
       log.warn({ what, reason: error.message }, 'a request of the encryption has to wait')
+      this.#failed(error)
       return false
     }
+  }
+
+  /** What may pass is tried again before the next sync would bring it about. */
+  #failed(error: MatrixError | NoAnswer): void {
+    if (error instanceof MatrixError && !error.passing) return
+    this.#failures += 1
+    const asked = error instanceof MatrixError ? error.retryAfterMs : undefined
+    this.#retryAt = Date.now() + (asked ?? backoffMs(this.#failures, { firstMs: 500, longestMs: 30_000 }))
   }
 
   #callOf(request: Request): Call {

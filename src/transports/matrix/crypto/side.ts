@@ -2,12 +2,15 @@ import { join } from 'node:path'
 import { authorise, type Policy } from '../../../core/authorise.ts'
 import type { Log } from '../../../core/define.ts'
 import type { Memory } from '../../../core/transport.ts'
-import { NoAnswer, type MatrixClient } from '../client.ts'
+import { NoAnswer, path, type MatrixClient } from '../client.ts'
+import type { Chores } from '../chores.ts'
 import { filled, type MatrixConfig } from '../config.ts'
 import type { SealFile } from '../files-out.ts'
 import type { Rooms } from '../rooms.ts'
+import type { RoomEventToSend } from '../send.ts'
 import { uploadsFolder } from '../thumbnail.ts'
-import type { RoomEvent, SyncAnswer } from '../wire.ts'
+import { transactionId } from '../transaction-id.ts'
+import { done, type RoomEvent, type SyncAnswer } from '../wire.ts'
 import { Encryption } from './encryption.ts'
 import { CryptoFolder } from './folder.ts'
 import { Outgoing } from './outgoing.ts'
@@ -23,7 +26,10 @@ export interface SideDeps {
   readonly memory: Memory
   readonly log: Log
   readonly policy: () => Policy
+  readonly chores: Chores
   readonly isEncrypted: (room: string) => boolean
+  /** The room where the bot is alone with this person. */
+  readonly directWith: (user: string) => string | undefined
 }
 
 /** Where the recovery key may stand instead of the configuration. */
@@ -31,6 +37,15 @@ export const recoveryKeyVariable = 'DUCTOR_MATRIX_RECOVERY_KEY'
 
 /** Where people last wrote; enough for all who ever will. */
 const mostPeople = 1_000
+
+export interface ToDeviceMessage {
+  readonly user: string
+  readonly device: string
+  readonly type: string
+  readonly content: Readonly<Record<string, unknown>>
+  /** The same at each attempt. */
+  readonly key: string
+}
 
 interface Active {
   readonly encryption: Encryption
@@ -83,7 +98,7 @@ export class CryptoSide {
       await this.#active.encryption.use(client, signal)
       return
     }
-    const { home, matrix, env, memory, log, policy } = this.#deps
+    const { home, matrix, env, memory, log, policy, chores, directWith } = this.#deps
     await sweep(this.#draftFolder)
     const base = join(home, matrix.store_path)
     const configured = matrix.encryption.recovery_key ?? env[recoveryKeyVariable]
@@ -108,12 +123,13 @@ export class CryptoSide {
     )
     const verification = new Verification({
       encryption,
+      memory,
+      chores,
       log,
       self: user,
       mayTalk: (sender) => mayTalk(policy(), sender),
-      send: (room, type, content, key, until) =>
-        this.outgoing.send({ room, type, content, key }, this.#now.client, until),
-      tell: (to, room, text, key) => this.#tell(room ?? this.#lastRooms.get(to), text, key),
+      send: (room, type, content, key, until) => this.send({ room, type, content, key }, until),
+      roomOf: (person) => this.#lastRooms.get(person) ?? directWith(person),
     })
     this.#active = { encryption, verification, client }
   }
@@ -134,6 +150,8 @@ export class CryptoSide {
 
   /** Stores the keys that the answer brought. */
   async receive(answer: SyncAnswer, signal: AbortSignal): Promise<void> {
+    // The machine hears no answer to what it does not know to be sent.
+    if (this.encryption.requests.dueInMs !== undefined) await this.encryption.requests.pump(signal)
     this.verification.hear(await this.encryption.receive(answer, signal))
   }
 
@@ -147,15 +165,38 @@ export class CryptoSide {
   /** What is due after the answer and what was read of it are stored. */
   async settle(answer: SyncAnswer, { signs, spoke }: Reading, signal: AbortSignal): Promise<void> {
     for (const [user, room] of spoke) this.#remember(user, room)
-    for (const { room, event } of signs) await this.verification.hearRoom(room, event)
+    for (const { room, event } of signs) await this.verification.hearRoom(room, event, signal)
     await this.encryption.settle(answer, this.#deps.isEncrypted, signal)
     await this.verification.step(signal)
+  }
+
+  /** Milliseconds until something is to be sent again that failed; undefined: nothing waits. */
+  get dueInMs(): number | undefined {
+    if (this.#active === undefined) return undefined
+    const { encryption, verification } = this.#active
+    const due = [encryption.requests.dueInMs, verification.dueInMs].filter((ms) => ms !== undefined)
+    return due.length === 0 ? undefined : Math.min(...due)
   }
 
   /** Says something to people, as a notice that rings no phone. */
   async say(room: string, text: string, key: string, signal: AbortSignal): Promise<void> {
     const content = { msgtype: 'm.notice', body: text, 'm.mentions': {} }
-    await this.outgoing.send({ room, type: 'm.room.message', content, key }, this.#now.client, signal)
+    await this.send({ room, type: 'm.room.message', content, key }, signal)
+  }
+
+  /** Sends an event, encrypted where its room is. */
+  async send(event: RoomEventToSend, signal: AbortSignal): Promise<string> {
+    return this.outgoing.send(event, this.#now.client, signal)
+  }
+
+  /** Says something to one device, for everybody on the way to read. */
+  async sendToDevice(
+    { user, device, type, content, key }: ToDeviceMessage,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const body = { messages: { [user]: { [device]: content } } }
+    const where = path`/sendToDevice/${type}/${transactionId(key)}`
+    await this.#now.client.call({ method: 'PUT', path: where, body }, done, signal)
   }
 
   /** The event as it was meant, where it is encrypted and can be read; nobody is told of what cannot. */
@@ -163,14 +204,6 @@ export class CryptoSide {
     if (event.type !== 'm.room.encrypted') return event
     const opened = await this.encryption.open(room, event, signal)
     return opened.is === 'open' ? opened.event : event
-  }
-
-  #tell(room: string | undefined, text: string, key: string): void {
-    if (room === undefined) return
-    this.say(room, text, key, AbortSignal.timeout(60_000)).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#deps.log.warn({ room, reason }, 'a word about a verification could not be said')
-    })
   }
 
   #remember(user: string, room: string): void {

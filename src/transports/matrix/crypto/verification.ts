@@ -1,51 +1,65 @@
 import type { Sas, VerificationRequest } from '@matrix-org/matrix-sdk-crypto-wasm'
 import type { Log } from '../../../core/define.ts'
-import { MatrixError } from '../client.ts'
+import type { Memory } from '../../../core/transport.ts'
+import type { Chore, Chores } from '../chores.ts'
 import type { RoomEvent } from '../wire.ts'
 import type { Encryption } from './encryption.ts'
-import type { ToDeviceEvent } from './wire.ts'
+import { Unfinished, type UnfinishedFlow } from './unfinished.ts'
+import { VerificationPost, type Refused, type SendIntoRoom } from './verification-post.ts'
+import * as words from './verification-words.ts'
+import { relation, type ToDeviceEvent } from './wire.ts'
 
 export interface VerificationDeps {
   readonly encryption: Encryption
+  readonly memory: Memory
+  readonly chores: Chores
   readonly log: Log
   readonly self: string
   /** May this person talk to the bot at all? */
   readonly mayTalk: (user: string) => boolean
-  /** Sends an event into a room, encrypted where the room is. Resolves with its id. */
-  readonly send: (
-    room: string,
-    type: string,
-    content: Readonly<Record<string, unknown>>,
-    key: string,
-    signal: AbortSignal,
-  ) => Promise<string>
-  /** Says something to a person: in this room, or else where they last spoke. */
-  readonly tell: (user: string, room: string | undefined, text: string, key: string) => void
+  readonly send: SendIntoRoom
+  /** Where to tell a person what concerns no room; undefined: nowhere. */
+  readonly roomOf: (user: string) => string | undefined
 }
 
 /** Whoever asks for a hundred verifications at once wants something else. */
 const mostAtOnce = 20
-
-type Outgoing = ReturnType<VerificationRequest['accept']>
+/** Answers of one person to a request whose id is not known yet. */
+const mostEarly = 20
+const mostTold = 500
 
 /**
  * Compares emoji with a person (SAS), so that they can be sure to talk with this bot and nobody in between. It is the
- * person who compares: the bot shows its emoji in the room and in the log, and agrees.
+ * person who compares: the bot shows its emoji in the room and in the log, and agrees. However it ends, also by the end
+ * of the process, the person is told.
  */
 export class Verification {
   readonly #deps: VerificationDeps
+  readonly #post: VerificationPost
+  readonly #unfinished: Unfinished
   readonly #users = new Set<string>()
-  /** What was shown or told of a verification, by its id. */
-  readonly #shown = new Set<string>()
-  #beginning: Promise<void> = Promise.resolve()
+  /** What was told of a verification, by its id. */
+  readonly #told = new Set<string>()
+  /** Whom the bot asks just now, and what came from them meanwhile: it may be the answer. */
+  readonly #asking = new Map<string, RoomEvent[]>()
+  #stepping: Promise<void> = Promise.resolve()
+  #ownIsVerified = false
 
   constructor(deps: VerificationDeps) {
+    const { encryption, send, log, memory } = deps
     this.#deps = deps
+    this.#post = new VerificationPost(encryption, send, log)
+    this.#unfinished = new Unfinished(memory)
   }
 
   /** A message of the kind that verifications are made of? In rooms they stand among the others. */
   static concerns({ type, content }: RoomEvent): boolean {
     return type.startsWith('m.key.verification.') || content['msgtype'] === 'm.key.verification.request'
+  }
+
+  /** Milliseconds until a step is due that no sync brings about; undefined: none. */
+  get dueInMs(): number | undefined {
+    return this.#post.dueInMs
   }
 
   hear(events: readonly ToDeviceEvent[]): void {
@@ -54,11 +68,78 @@ export class Verification {
     }
   }
 
-  async hearRoom(room: string, event: RoomEvent): Promise<void> {
+  async hearRoom(room: string, event: RoomEvent, signal: AbortSignal): Promise<void> {
+    const { encryption } = this.#deps
+    const { sender } = event
+    if (!this.#follow(sender)) return
+    const early = this.#asking.get(sender)
+    const flow = relation.safeParse(event.content['m.relates_to']).data?.event_id
+    const isKnown = flow === undefined || this.#find({ user: sender, flow }) !== undefined
+    if (early !== undefined && !isKnown && early.length < mostEarly) {
+      early.push(event)
+      return
+    }
+    // The machine gives up a verification with a device that it does not know.
+    const isRequest = event.type === 'm.room.message'
+    if (isRequest && this.#mayVerify(sender)) await encryption.learnDevices(sender, signal)
+    await this.#receive(room, event)
+  }
+
+  /** Asks the person in the room to compare emoji. Resolves with what to tell them. Throws what the client throws. */
+  async begin(room: string, user: string, key: string, signal: AbortSignal): Promise<string> {
+    const { encryption, send } = this.#deps
+    const { EventId, OtherUserIdentity, RoomId, UserId, VerificationMethod } = encryption.library
+    await encryption.olm.updateTrackedUsers([new UserId(user)])
+    await encryption.requests.send(encryption.olm.queryKeysForUsers([new UserId(user)]), signal)
+    const identity = await encryption.olm.getIdentity(new UserId(user))
+    if (!(identity instanceof OtherUserIdentity)) return words.noIdentity
+    const content: unknown = JSON.parse(identity.verificationRequestContent([VerificationMethod.SasV1]))
+    if (typeof content !== 'object' || content === null) return words.noIdentity
+    if (!this.#follow(user)) return words.tooMany
+    const early = this.#asking.get(user) ?? []
+    this.#asking.set(user, early)
+    const event = await send(room, 'm.room.message', { ...content }, key, signal)
+    identity.requestVerification(new RoomId(room), new EventId(event), [VerificationMethod.SasV1])
+    this.#follow(user)
+    this.#asking.delete(user)
+    for (const one of early) await this.#receive(room, one)
+    await this.step(signal)
+    return words.asked
+  }
+
+  /** Does the next step of each verification that is under way. Throws only where the log-in has ended. */
+  async step(signal: AbortSignal): Promise<void> {
+    const before = this.#stepping
+    const now = (async () => {
+      await Promise.allSettled([before])
+      await this.#stepAll(signal)
+    })()
+    this.#stepping = now
+    await now
+  }
+
+  async #stepAll(signal: AbortSignal): Promise<void> {
+    const { encryption } = this.#deps
+    for (const user of this.#users) {
+      const requests = encryption.olm.getVerificationRequests(new encryption.library.UserId(user))
+      for (const request of requests) await this.#stepOne(user, request)
+      if (requests.every((request) => request.isDone() || request.isCancelled())) this.#users.delete(user)
+    }
+    for (const one of this.#unfinished.all) if (this.#find(one) === undefined) this.#breakOff(one)
+    const refused = await this.#post.send(signal)
+    for (const one of refused) this.#giveUp(one)
+    if (refused.length > 0) await this.#post.send(signal)
+    if (this.#ownIsVerified) await this.#takeTrust(signal)
+  }
+
+  #follow(user: string): boolean {
+    if (this.#users.size >= mostAtOnce && !this.#users.has(user)) return false
+    this.#users.add(user)
+    return true
+  }
+
+  async #receive(room: string, event: RoomEvent): Promise<void> {
     const { encryption, log } = this.#deps
-    if (!this.#follow(event.sender)) return
-    // The answer may be here before we know what was asked.
-    await Promise.allSettled([this.#beginning])
     try {
       await encryption.olm.receiveVerificationEvent(
         JSON.stringify({ ...event, room_id: room }),
@@ -69,114 +150,104 @@ export class Verification {
     }
   }
 
-  /** Asks the person in the room to compare emoji. Resolves with what to tell them. */
-  async begin(room: string, user: string, key: string, signal: AbortSignal): Promise<string> {
-    const { encryption, send } = this.#deps
-    const { EventId, OtherUserIdentity, RoomId, UserId, VerificationMethod } = encryption.library
-    await encryption.olm.updateTrackedUsers([new UserId(user)])
-    await encryption.requests.send(encryption.olm.queryKeysForUsers([new UserId(user)]), signal)
-    const identity = await encryption.olm.getIdentity(new UserId(user))
-    if (!(identity instanceof OtherUserIdentity)) return noIdentity
-    const content: unknown = JSON.parse(identity.verificationRequestContent([VerificationMethod.SasV1]))
-    if (typeof content !== 'object' || content === null) return noIdentity
-    const ask = async () => {
-      const event = await send(room, 'm.room.message', { ...content }, key, signal)
-      identity.requestVerification(new RoomId(room), new EventId(event), [VerificationMethod.SasV1])
-      this.#follow(user)
-    }
-    this.#beginning = ask()
-    await this.#beginning
-    return 'I have asked for a verification: accept it in your app, and compare the emoji.'
-  }
-
-  /** Does the next step of each verification that is under way. */
-  async step(signal: AbortSignal): Promise<void> {
-    const { encryption } = this.#deps
-    for (const user of this.#users) {
-      const requests = encryption.olm.getVerificationRequests(new encryption.library.UserId(user))
-      for (const request of requests) await this.#stepOne(user, request, signal)
-      if (requests.every((request) => request.isDone() || request.isCancelled())) this.#users.delete(user)
-    }
-  }
-
-  #follow(user: string): boolean {
-    if (this.#users.size >= mostAtOnce && !this.#users.has(user)) return false
-    this.#users.add(user)
-    return true
-  }
-
-  async #stepOne(user: string, request: VerificationRequest, signal: AbortSignal): Promise<void> {
+  async #stepOne(user: string, request: VerificationRequest): Promise<void> {
     const { library } = this.#deps.encryption
     const { Requested, Ready } = library.VerificationRequestPhase
-    if (request.isCancelled() || request.isDone()) return this.#ended(user, request, signal)
+    if (request.isCancelled() || request.isDone()) return this.#ended(user, request)
+    const { flowId: flow } = request
     const phase = request.phase()
+    if (!this.#mayVerify(user)) return this.#post.add({ user, flow }, request.cancel())
+    const room = request.roomId?.toString()
+    this.#unfinished.add({ user, flow, room, device: request.otherDeviceId?.toString() })
     if (phase === Requested && !request.weStarted()) {
-      if (!this.#mayVerify(user)) return this.#send(request.cancel(), signal)
-      return this.#send(request.acceptWithMethods([library.VerificationMethod.SasV1]), signal)
+      return this.#post.add({ user, flow }, request.acceptWithMethods([library.VerificationMethod.SasV1]))
     }
     const under = request.getVerification()
     if (phase === Ready && under === undefined && request.weStarted()) {
       const [, start] = (await request.startSas()) ?? []
-      return this.#send(start, signal)
+      return this.#post.add({ user, flow }, start)
     }
-    if (under instanceof library.Sas) await this.#stepSas(user, request, under, signal)
+    if (under instanceof library.Sas) await this.#stepSas(user, request, under)
   }
 
-  async #stepSas(user: string, request: VerificationRequest, sas: Sas, signal: AbortSignal): Promise<void> {
-    if (!sas.weStarted() && !sas.hasBeenAccepted()) await this.#send(sas.accept(), signal)
+  async #stepSas(user: string, request: VerificationRequest, sas: Sas): Promise<void> {
+    const { flowId: flow } = request
+    if (!sas.weStarted() && !sas.hasBeenAccepted()) this.#post.add({ user, flow }, sas.accept())
     if (!sas.canBePresented() || sas.haveWeConfirmed()) return
     const emoji = (sas.emoji() ?? []).map(({ symbol, description }) => `${symbol} ${description}`).join(', ')
-    this.#tellOnce(user, request, 'emoji', `Compare with your app: ${emoji}. If they differ, cancel there.`)
+    this.#tellOnce({ user, flow, room: request.roomId?.toString() }, 'emoji', words.compare(emoji))
     this.#deps.log.info({ user, emoji }, 'the emoji of a verification')
-    for (const confirmation of await sas.confirm()) await this.#send(confirmation, signal)
+    for (const confirmation of await sas.confirm()) this.#post.add({ user, flow }, confirmation)
   }
 
-  async #ended(user: string, request: VerificationRequest, signal: AbortSignal): Promise<void> {
-    const done = request.isDone()
-    const text = done
-      ? 'Verified: nobody stands between us.'
-      : 'The verification was cancelled: nothing is verified. Write !verify to try again.'
-    if (!this.#tellOnce(user, request, 'end', text)) return
-    this.#deps.log.info({ user, done }, 'a verification has ended')
-    if (!done || user !== this.#deps.self) return
-    // The account's other session trusts this one now, and gives it the secrets.
-    await this.#deps.encryption.olm.requestMissingSecretsIfNeeded()
-    await this.#deps.encryption.renewIdentity(signal)
+  #ended(user: string, request: VerificationRequest): void {
+    const { flowId: flow, cancelInfo } = request
+    const sas = this.#sasOf(user, flow)
+    // The other side may say that it is done before it has shown anything: that proves nothing.
+    const done = request.isDone() && sas?.isDone() === true
+    const code = cancelInfo?.cancelCode()
+    const text = done ? words.verified : words.cancelled(cancelInfo?.cancelledbyUs() ?? false, code)
+    if (request.isDone() && !done) this.#post.add({ user, flow }, sas?.cancel())
+    if (!this.#tellOnce({ user, flow, room: request.roomId?.toString() }, 'end', text)) return
+    this.#deps.log.info({ user, done, code }, 'a verification has ended')
+    if (done && user === this.#deps.self) this.#ownIsVerified = true
+  }
+
+  /** The account's other session trusts this one now, and gives it the secrets. */
+  async #takeTrust(signal: AbortSignal): Promise<void> {
+    const { encryption } = this.#deps
+    await encryption.olm.requestMissingSecretsIfNeeded()
+    await encryption.renewIdentity(signal)
+    this.#ownIsVerified = false
+  }
+
+  /** The machine knows nothing of it: whoever waits for an answer would wait in vain. */
+  #breakOff(one: UnfinishedFlow): void {
+    this.#deps.log.warn({ user: one.user }, 'a verification broke off')
+    this.#tellOnce(one, 'end', words.brokenOff, [{ kind: 'cancel-verification', ...one }])
+  }
+
+  #giveUp({ user, flow, reason }: Refused): void {
+    const request = this.#find({ user, flow })
+    if (request === undefined) return
+    const room = request.roomId?.toString()
+    this.#post.add({ user, flow }, request.cancel())
+    this.#tellOnce({ user, flow, room }, 'end', words.refused(reason))
+  }
+
+  #find({ user, flow }: UnfinishedFlow): VerificationRequest | undefined {
+    const { library, olm } = this.#deps.encryption
+    return olm.getVerificationRequest(new library.UserId(user), flow)
+  }
+
+  #sasOf(user: string, flow: string): Sas | undefined {
+    const { library, olm } = this.#deps.encryption
+    const under = olm.getVerification(new library.UserId(user), flow)
+    return under instanceof library.Sas ? under : undefined
   }
 
   #mayVerify(user: string): boolean {
     return user === this.#deps.self || this.#deps.mayTalk(user)
   }
 
-  /** False: it was told before. */
-  #tellOnce(user: string, request: VerificationRequest, what: string, text: string): boolean {
-    const key = `verification ${request.flowId} ${what}`
-    if (this.#shown.has(key)) return false
-    if (this.#shown.size > 500) this.#shown.clear()
-    this.#shown.add(key)
-    if (this.#mayVerify(user)) this.#deps.tell(user, request.roomId?.toString(), text, key)
+  /** False: it was told before. `more`: what is to be done besides. */
+  #tellOnce(
+    { user, flow, room }: UnfinishedFlow,
+    what: 'emoji' | 'end',
+    text: string,
+    more: readonly Chore[] = [],
+  ): boolean {
+    const { chores, memory, roomOf } = this.#deps
+    const key = `verification ${flow} ${what}`
+    if (this.#told.has(key)) return false
+    if (this.#told.size > mostTold) this.#told.clear()
+    this.#told.add(key)
+    const where = this.#mayVerify(user) ? (room ?? roomOf(user)) : undefined
+    const word: readonly Chore[] = where === undefined ? [] : [{ kind: 'say', room: where, text, key }]
+    const duties = [...word, ...more]
+    if (what === 'end') this.#unfinished.end(flow, chores.pairs(duties))
+    else memory.remember(chores.pairs(duties))
+    chores.add(duties)
     return true
   }
-
-  async #send(request: Outgoing, signal: AbortSignal): Promise<void> {
-    if (request === undefined) return
-    const { encryption, send } = this.#deps
-    try {
-      if (!(request instanceof encryption.library.RoomMessageRequest)) {
-        await encryption.requests.send(request, signal)
-        return
-      }
-      const { id, type, room_id: room, event_type: kind, txn_id: key } = request
-      const content: unknown = JSON.parse(request.body)
-      if (typeof content !== 'object' || content === null) return
-      const event = await send(room, kind, { ...content }, `verification ${key}`, signal)
-      await encryption.olm.markRequestAsSent(id, type, JSON.stringify({ event_id: event }))
-    } catch (error) {
-      if (!(error instanceof MatrixError) || error.deadToken) throw error
-      this.#deps.log.warn({ reason: error.message }, 'a message of a verification was refused')
-    }
-  }
 }
-
-const noIdentity =
-  'Your account has no identity to verify yet: set up encryption (secure backup) in your app first, then write !verify again.'

@@ -72,3 +72,6 @@ export const toDeviceEvent = z.object({
 })
 
 export type ToDeviceEvent = z.infer<typeof toDeviceEvent>
+
+/** What an event says about another one. */
+export const relation = z.object({ event_id: text })
