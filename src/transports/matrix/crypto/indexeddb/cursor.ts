@@ -1,4 +1,5 @@
-import type { IndexedFile, Row } from './file.ts'
+import type { IndexedFile } from './file.ts'
+import type { Row } from './records.ts'
 import { decodeKey } from './keys.ts'
 import type { Asking, IDBRequest } from './requests.ts'
 
@@ -50,7 +51,7 @@ export class IDBCursor {
     const { key } = this.row
     const copy = structuredClone(value)
     return this.#asking.askToWrite(() => {
-      this.file.put(this.store, key, copy, true)
+      this.file.records.put(this.store, key, copy, true)
       return decodeKey(key)
     })
   }
@@ -58,13 +59,13 @@ export class IDBCursor {
   delete(): IDBRequest {
     const { key } = this.row
     return this.#asking.askToWrite(() => {
-      this.file.remove(this.store, decodeKey(key))
+      this.file.records.remove(this.store, decodeKey(key))
     })
   }
 }
 
 export class IDBCursorWithValue extends IDBCursor {
   get value(): unknown {
-    return this.file.value(this.store, this.row.key)
+    return this.file.records.value(this.store, this.row.key)
   }
 }

@@ -133,7 +133,7 @@ export class IDBDatabase {
 
   /** The wasm reads `length` and `item`. */
   get objectStoreNames(): { readonly length: number; item(at: number): string | null } {
-    const names = [...this.#line.file.stores.keys()].toSorted()
+    const names = [...this.#line.file.catalog.stores.keys()].toSorted()
     return { length: names.length, item: (at) => names[at] ?? null }
   }
 
@@ -145,7 +145,7 @@ export class IDBDatabase {
 
   /** Only while the database is made or renewed. */
   createObjectStore(name: string): IDBObjectStore {
-    this.#line.file.addStore(name)
+    this.#line.file.catalog.addStore(name)
     if (this.upgrading === undefined) throw new DOMException('nothing is renewed', 'InvalidStateError')
     return this.upgrading.objectStore(name)
   }

@@ -1,5 +1,6 @@
 import { IDBCursorWithValue } from './cursor.ts'
-import type { IndexedFile, Row } from './file.ts'
+import type { IndexedFile } from './file.ts'
+import type { Row } from './records.ts'
 import { decodeKey, encodeKey } from './keys.ts'
 import type { Asking, IDBRequest } from './requests.ts'
 
@@ -10,7 +11,7 @@ export class IDBObjectStore {
   readonly #file: IndexedFile
 
   constructor(name: string, asking: Asking, file: IndexedFile) {
-    file.store(name)
+    file.catalog.store(name)
     this.name = name
     this.#asking = asking
     this.#file = file
@@ -25,33 +26,33 @@ export class IDBObjectStore {
   }
 
   get(key: unknown): IDBRequest {
-    return this.#asking.ask(() => this.#file.values(this.name, key, 1)[0])
+    return this.#asking.ask(() => this.#file.records.values(this.name, key, 1)[0])
   }
 
   getAll(query?: unknown, limit?: number): IDBRequest {
-    return this.#asking.ask(() => this.#file.values(this.name, query, limit || undefined))
+    return this.#asking.ask(() => this.#file.records.values(this.name, query, limit || undefined))
   }
 
   getAllKeys(query?: unknown, limit?: number): IDBRequest {
     return this.#asking.ask(() =>
-      this.#file.rows(this.name, query, limit || undefined).map(({ key }) => decodeKey(key)),
+      this.#file.records.rows(this.name, query, limit || undefined).map(({ key }) => decodeKey(key)),
     )
   }
 
   count(query?: unknown): IDBRequest {
-    return this.#asking.ask(() => this.#file.count(this.name, query))
+    return this.#asking.ask(() => this.#file.records.count(this.name, query))
   }
 
   delete(query: unknown): IDBRequest {
-    return this.#asking.askToWrite(() => this.#file.remove(this.name, query))
+    return this.#asking.askToWrite(() => this.#file.records.remove(this.name, query))
   }
 
   clear(): IDBRequest {
-    return this.#asking.askToWrite(() => this.#file.remove(this.name, undefined))
+    return this.#asking.askToWrite(() => this.#file.records.remove(this.name, undefined))
   }
 
   openCursor(query?: unknown): IDBRequest {
-    return openCursor(this.#asking, this.#file, this.name, () => this.#file.rows(this.name, query))
+    return openCursor(this.#asking, this.#file, this.name, () => this.#file.records.rows(this.name, query))
   }
 
   createIndex(name: string, keyPath: unknown, { unique = false }: { unique?: boolean } = {}): IDBIndex {
@@ -69,7 +70,7 @@ export class IDBObjectStore {
     // What is stored is the value as it is now.
     const copy = structuredClone(value)
     return this.#asking.askToWrite(() => {
-      this.#file.put(this.name, bytes, copy, overwrite)
+      this.#file.records.put(this.name, bytes, copy, overwrite)
       return decodeKey(bytes)
     })
   }
@@ -83,7 +84,7 @@ export class IDBIndex {
   readonly #file: IndexedFile
 
   constructor(name: string, store: string, asking: Asking, file: IndexedFile) {
-    file.index(store, name)
+    file.catalog.index(store, name)
     this.name = name
     this.#store = store
     this.#asking = asking
@@ -103,7 +104,7 @@ export class IDBIndex {
   }
 
   count(query?: unknown): IDBRequest {
-    return this.#asking.ask(() => this.#file.countIndex(this.#store, this.name, query))
+    return this.#asking.ask(() => this.#file.records.countIndex(this.#store, this.name, query))
   }
 
   openCursor(query?: unknown): IDBRequest {
@@ -111,11 +112,11 @@ export class IDBIndex {
   }
 
   #rows(query: unknown, limit?: number): readonly Row[] {
-    return this.#file.rowsOfIndex(this.#store, this.name, query, limit)
+    return this.#file.records.rowsOfIndex(this.#store, this.name, query, limit)
   }
 
   #values(query: unknown, limit?: number): readonly unknown[] {
-    return this.#rows(query, limit).map(({ key }) => this.#file.value(this.#store, key))
+    return this.#rows(query, limit).map(({ key }) => this.#file.records.value(this.#store, key))
   }
 }
 
