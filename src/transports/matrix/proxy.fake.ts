@@ -22,6 +22,8 @@ export class MishapProxy {
   retryAfterMs = 4321
   /** How many syncs were never answered. */
   stuck = 0
+  /** How many brought nothing, because they were to. */
+  emptied = 0
 
   private constructor(target: string) {
     this.#target = target
@@ -108,6 +110,7 @@ export class MishapProxy {
       return
     }
     await sleep(50)
+    this.emptied += 1
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ next_batch: new URL(url, this.#target).searchParams.get('since') ?? '' }))
   }

@@ -378,6 +378,23 @@ describe('verifying the bot', missing === undefined ? {} : { skip: missing }, as
     await person.hears(room, bot.id, /^Verified/)
   })
 
+  test('a person may begin to compare before the bot does that has asked', async (t) => {
+    const proxy = await MishapProxy.before(synapse.url)
+    t.after(() => proxy.stop())
+    using stage = await meet(t, { homeserver: proxy.url })
+    const { person, bot, room } = stage
+    const request = await requestTo(person, () => person.say(room, '!verify'))
+    proxy.deaf = 'empty'
+    // It ends the sync that was on its way before.
+    await person.say(room, 'just a moment')
+    await eventually(() => proxy.emptied > 0, 'a sync that brings nothing')
+    await request.accept()
+    await request.startVerification('m.sas.v1')
+    proxy.deaf = undefined
+    await compare(request, bot, false)
+    await person.hears(room, bot.id, /^Verified/)
+  })
+
   test('a person who sees other emoji is told what that means', async (t) => {
     using stage = await meet(t)
     const { person, bot, room } = stage

@@ -172,7 +172,8 @@ export class Verification {
 
   async #stepSas(user: string, request: VerificationRequest, sas: Sas): Promise<void> {
     const { flowId: flow } = request
-    if (!sas.weStarted() && !sas.hasBeenAccepted()) this.#post.add({ user, flow }, sas.accept())
+    // Nothing where it was we who began to compare. (`weStarted` tells who asked for the verification.)
+    this.#post.add({ user, flow }, sas.accept())
     if (!sas.canBePresented() || sas.haveWeConfirmed()) return
     const emoji = (sas.emoji() ?? []).map(({ symbol, description }) => `${symbol} ${description}`).join(', ')
     this.#tellOnce({ user, flow, room: request.roomId?.toString() }, 'emoji', words.compare(emoji))
