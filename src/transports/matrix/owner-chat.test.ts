@@ -104,6 +104,41 @@ describe('the chat with the owner', missing === undefined ? {} : { skip: missing
     })
   }
 
+  test('an owner who leaves a chat whose beginning was never answered is left alone as well', async (t) => {
+    using owner = await EncryptedPerson.arrive(synapse, freshName('owner'))
+    const proxy = await MishapProxy.before(synapse.url)
+    t.after(() => proxy.stop())
+    const bot = await meet(t, owner.id, { homeserver: proxy.url })
+    proxy.failNext('lost-answer', '/createRoom')
+    await assert.rejects(attempt(bot, 'hello'), { failure: 'unreachable' })
+    const room = await eventually(() => invitationsOf(owner)[0], 'the invitation')
+    await eventually(() => bot.transport.ownerPlace?.()?.chat === room, 'the chat')
+    await owner.client.leave(room)
+    await eventually(() => bot.transport.ownerPlace?.()?.chat === owner.id, 'the end of the chat')
+    for (const restarted of [false, true]) {
+      if (restarted) await bot.start()
+      await assert.rejects(tell(bot, `after a restart: ${restarted}`), {
+        failure: 'rejected',
+        message: `${owner.id} has left the chat that the bot began with them`,
+      })
+    }
+    assert.deepEqual(invitationsOf(owner), [])
+  })
+
+  test('a room that a stranger calls the chat with the owner is not', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const other = await arrive(synapse, 'other')
+    const bot = await meet(t, owner.id, { allowed_users: [owner.id, other.id] })
+    const trap = await other.createRoom({
+      invite: [bot.id, owner.id],
+      creation_content: { 'ductor.begun_for': owner.id },
+    })
+    await eventually(() => bot.store.recall(`room:${trap}`)?.includes('"join"'), 'the bot in the room')
+    assert.equal(bot.transport.ownerPlace?.()?.chat, owner.id)
+    await tell(bot, 'for the owner alone')
+    assert.deepEqual(await other.messagesOf(trap, bot.id), [])
+  })
+
   test('a bot that is kept to some rooms begins no other', async (t) => {
     const owner = await arrive(synapse, 'owner')
     const bot = await meet(t, owner.id, { allowed_rooms: ['!some:hs.test'] })

@@ -4,7 +4,7 @@ import { DeliveryError, type Memory } from '../../core/transport.ts'
 import type { Chores } from './chores.ts'
 import { NoAnswer, path, type MatrixClient } from './client.ts'
 import type { Rooms } from './rooms.ts'
-import { joinedRoom } from './wire.ts'
+import { begunForKey, joinedRoom } from './wire.ts'
 
 export interface OwnerChatDeps {
   readonly memory: Memory
@@ -42,12 +42,12 @@ export class OwnerChat {
    */
   async roomOf(chat: string, client: MatrixClient, signal: AbortSignal): Promise<string> {
     if (!chat.startsWith('@')) return chat
-    const { memory, rooms, syncs } = this.#deps
+    const { syncs } = this.#deps
     const known = this.#roomWith(chat)
     if (known !== undefined) return known
-    const made = memory.recall(keyOf(chat))
+    const made = this.#begunWith(chat)
     if (made === undefined && syncs() > this.#surelyKnownAfter) await this.#make(chat, client, signal)
-    else if (made !== undefined && rooms().knows(made)) {
+    else if (made !== undefined && this.#isDeserted(made)) {
       throw new DeliveryError('rejected', `${chat} has left the chat that the bot began with them`)
     }
     throw new DeliveryError('rate-limited', `the chat with ${chat} is not known yet`, { retryAfterMs: 500 })
@@ -55,12 +55,24 @@ export class OwnerChat {
 
   /** Theirs, if they have begun one, or the one that was begun for them, as long as they are there or invited. */
   #roomWith(user: string): string | undefined {
-    const { memory, rooms } = this.#deps
-    const made = memory.recall(keyOf(user))
+    const { rooms } = this.#deps
+    const made = this.#begunWith(user)
     const direct = rooms().directWith(user)
     if (made === undefined || direct !== undefined) return direct
     const { membership, joined = 2, invited = 0 } = rooms().facts(made)
     return membership === 'join' && joined + invited > 1 ? made : undefined
+  }
+
+  /** As the homeserver answered, or, where the answer was lost, as the room itself says. */
+  #begunWith(user: string): string | undefined {
+    const { memory, rooms } = this.#deps
+    return memory.recall(keyOf(user)) ?? rooms().begunFor(user)
+  }
+
+  #isDeserted(room: string): boolean {
+    const { begunFor, deserted } = this.#deps.rooms().facts(room)
+    // Of those that were begun by earlier versions, only that they are known.
+    return begunFor === undefined ? this.#deps.rooms().knows(room) : deserted === true
   }
 
   async #make(user: string, client: MatrixClient, signal: AbortSignal): Promise<void> {
@@ -68,6 +80,7 @@ export class OwnerChat {
     const body = {
       preset: 'trusted_private_chat',
       is_direct: true,
+      creation_content: { [begunForKey]: user },
       invite: [user],
       initial_state: [
         { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } },

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Place } from '../../core/message.ts'
 import type { Memory } from '../../core/transport.ts'
-import { created, membership, type JoinedSection, type RoomEvent } from './wire.ts'
+import { begunForKey, created, membership, type JoinedSection, type RoomEvent } from './wire.ts'
 
 const factsSchema = z.object({
   /** Of the bot. */
@@ -25,6 +25,10 @@ const factsSchema = z.object({
   predecessor: z.string().optional(),
   /** Who else is in it, where that is one person. */
   companion: z.string().optional(),
+  /** For whom the bot began it, as the chat with its owner. */
+  begunFor: z.string().optional(),
+  /** Whether that person has left it, or declined to come; absent before they are invited. */
+  deserted: z.boolean().optional(),
 })
 
 export type RoomFacts = z.infer<typeof factsSchema>
@@ -162,6 +166,14 @@ export class Rooms {
     return found.toSorted(([, a], [, b]) => (b.joinedSince ?? 0) - (a.joinedSince ?? 0))[0]?.[0]
   }
 
+  /** The room into which the bot has invited this person to begin it, whoever is still there; the newest one. */
+  begunFor(user: string): string | undefined {
+    const found = [...this.#facts].filter(
+      ([, { begunFor, deserted }]) => begunFor === user && deserted !== undefined,
+    )
+    return found.toSorted(([, a], [, b]) => (b.joinedSince ?? 0) - (a.joinedSince ?? 0))[0]?.[0]
+  }
+
   change(room: string, change: Partial<RoomFacts>): void {
     const before = this.facts(room)
     const after = { ...before, ...change }
@@ -182,6 +194,8 @@ export class Rooms {
       ...(heroes === undefined ? {} : { companion: heroes.length === 1 ? heroes[0] : undefined }),
     }
     for (const event of states) change = { ...change, ...told(event, self) }
+    const { begunFor = this.facts(room).begunFor } = change
+    if (begunFor !== undefined) change = { ...change, ...toldOf(begunFor, states) }
     this.change(room, change)
   }
 
@@ -217,11 +231,20 @@ function told(event: RoomEvent, self: string): Partial<RoomFacts> {
       if (typeof to !== 'string' || !to.startsWith('!') || event.state_key !== '') return {}
       return { tombstone: { to, by: event.sender } }
     }
-    case 'm.room.create':
-      return { predecessor: created.safeParse(event.content).data?.predecessor?.room_id }
+    case 'm.room.create': {
+      const { predecessor, [begunForKey]: person } = created.safeParse(event.content).data ?? {}
+      // Whoever else begins a room may write there what they like.
+      return { predecessor: predecessor?.room_id, begunFor: event.sender === self ? person : undefined }
+    }
     default:
       return {}
   }
+}
+
+/** Whether the person for whom a room was begun has left it, if the events tell. */
+function toldOf(person: string, states: readonly RoomEvent[]): Partial<RoomFacts> {
+  const own = states.findLast(({ type, state_key: user }) => type === 'm.room.member' && user === person)
+  return own === undefined ? {} : { deserted: !['invite', 'join'].includes(membershipOf(own) ?? '') }
 }
 
 export function membershipOf({ content }: Pick<RoomEvent, 'content'>): string | undefined {

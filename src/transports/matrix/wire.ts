@@ -177,7 +177,11 @@ export const stickerContent = words.omit({ msgtype: true })
 
 export const related = z.object({ 'm.relates_to': relation })
 
+/** What a room that the bot has begun carries for ever: the person for whom. */
+export const begunForKey = 'ductor.begun_for'
+
 export const created = z.object({
+  [begunForKey]: z.string().optional().catch(undefined),
   predecessor: z.object({ room_id: z.string() }).optional().catch(undefined),
 })
 
