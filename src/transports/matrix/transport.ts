@@ -4,7 +4,6 @@ import type { TransportDeps } from '../../core/define.ts'
 import type { Attachment, Place } from '../../core/message.ts'
 import {
   DeliveryError,
-  FatalError,
   type Content,
   type Intake,
   type Mark,
@@ -17,25 +16,22 @@ import type { View } from '../../core/view.ts'
 import { removeReceived } from '../received-files.ts'
 import { AllowedRooms } from './allowed-rooms.ts'
 import { Chores } from './chores.ts'
-import { MatrixError, path, type Call } from './client.ts'
+import { MatrixError } from './client.ts'
 import { Condition } from './condition.ts'
 import type { MatrixConfig } from './config.ts'
+import { Courtesies } from './courtesies.ts'
 import { CredentialsFile } from './credentials.ts'
 import { openFile } from './crypto/sealed-files.ts'
 import { CryptoSide } from './crypto/side.ts'
 import { deliver } from './deliver.ts'
-import { perform } from './duties.ts'
 import { EarlierPosts } from './earlier.ts'
 import { fetchFile } from './files-in.ts'
-import { signIn } from './login.ts'
+import { Life } from './life.ts'
 import { Listener } from './listener.ts'
 import { usualTempo, type Tempo } from './pulse.ts'
 import { OwnerChat } from './owner-chat.ts'
 import { rememberingRender } from './render.ts'
-import { Session } from './session.ts'
-import { lastLife } from './stream-place.ts'
 import { Thumbnails, uploadsFolder } from './thumbnail.ts'
-import * as wire from './wire.ts'
 
 /** Between two messages of progress in a chat. */
 const usualPaceMs = { segments: 2_000, edits: 4_000 } as const
@@ -49,66 +45,52 @@ export class MatrixTransport implements Transport {
 
   #config: MatrixConfig
   readonly #deps: TransportDeps
-  readonly #file: CredentialsFile
   readonly #allowedRooms: AllowedRooms
-  readonly #chores: Chores
-  readonly #earlier: EarlierPosts
-  readonly #condition: Condition
-  readonly #listener: Listener
-  readonly #render: ReturnType<typeof rememberingRender>
   readonly #ownerRoom: AllowedRooms
+  readonly #chores: Chores
+  readonly #earlier = new EarlierPosts()
+  readonly #render: ReturnType<typeof rememberingRender>
   readonly #crypto: CryptoSide
+  readonly #listener: Listener
+  readonly #life: Life
   readonly #ownerChat: OwnerChat
   readonly #thumbnails: Thumbnails
-  #session: Session | undefined
+  readonly #courtesies: Courtesies
 
   constructor(config: MatrixConfig, deps: TransportDeps, tempo: Tempo = usualTempo) {
     const { matrix } = config
-    const owner = { homeserver: matrix.homeserver, userId: matrix.user_id }
+    const { home, memory, log, env = {} } = deps
     this.#config = config
     this.#deps = deps
-    this.#file = new CredentialsFile(join(deps.home, matrix.store_path), owner, deps.log)
-    this.#allowedRooms = new AllowedRooms(matrix.allowed_rooms, deps.memory, deps.log)
-    this.#ownerRoom = new AllowedRooms(
-      matrix.owner_room === undefined ? [] : [matrix.owner_room],
-      deps.memory,
-      deps.log,
-    )
-    this.#chores = new Chores(deps.memory, deps.log)
     this.#render = rememberingRender(matrix)
-    this.#earlier = new EarlierPosts()
-    this.#condition = new Condition(matrix.user_id, (report) => deps.report(report), deps.log)
-    const { home, memory, log, env = {} } = deps
+    const allowedRooms = new AllowedRooms(matrix.allowed_rooms, memory, log)
+    const ownerRoom = new AllowedRooms(
+      matrix.owner_room === undefined ? [] : [matrix.owner_room],
+      memory,
+      log,
+    )
+    const chores = new Chores(memory, log)
+    const rooms = () => this.#listener.rooms
+    const policy = () => this.policy
+    const condition = new Condition(matrix.user_id, (report) => deps.report(report), log)
+    const isEncrypted = (room: string) => rooms().facts(room).encrypted
+    const directWith = (user: string) => rooms().directWith(user)
+    const crypto = new CryptoSide({ home, matrix, env, memory, log, policy, chores, isEncrypted, directWith })
+    const parts = { memory, log, condition, crypto, chores, allowedRooms }
+    const { threads } = matrix
+    const heard = () => deps.heard()
+    this.#listener = new Listener({ ...parts, tempo, threads, heard })
+    const owner = { homeserver: matrix.homeserver, userId: matrix.user_id }
+    const file = new CredentialsFile(join(home, matrix.store_path), owner, log)
+    const listener = this.#listener
+    this.#life = new Life({ ...parts, matrix, file, listener, ownerRoom, earlier: this.#earlier, policy })
+    this.#ownerChat = new OwnerChat({ memory, log, chores, rooms, syncs: () => this.#listener.syncs })
     this.#thumbnails = new Thumbnails({ home, folder: join(home, matrix.store_path, uploadsFolder), log })
-    this.#crypto = new CryptoSide({
-      home,
-      matrix,
-      env,
-      memory,
-      log,
-      policy: () => this.policy,
-      chores: this.#chores,
-      isEncrypted: (room) => this.#listener.rooms.facts(room).encrypted,
-      directWith: (user) => this.#listener.rooms.directWith(user),
-    })
-    this.#listener = new Listener({
-      memory,
-      log,
-      tempo,
-      condition: this.#condition,
-      crypto: this.#crypto,
-      chores: this.#chores,
-      allowedRooms: this.#allowedRooms,
-      threads: matrix.threads,
-      heard: () => deps.heard(),
-    })
-    this.#ownerChat = new OwnerChat({
-      memory,
-      log,
-      chores: this.#chores,
-      rooms: () => this.#listener.rooms,
-      syncs: () => this.#listener.syncs,
-    })
+    this.#courtesies = new Courtesies({ session: () => this.#life.session, threads, log })
+    this.#allowedRooms = allowedRooms
+    this.#ownerRoom = ownerRoom
+    this.#chores = chores
+    this.#crypto = crypto
   }
 
   get policy(): Policy {
@@ -133,77 +115,8 @@ export class MatrixTransport implements Transport {
     return rooms === 'everywhere' ? rooms : this.#listener.withSuccessors(rooms)
   }
 
-  async listen(intake: Intake, signal: AbortSignal): Promise<void> {
-    this.#crypto.leave()
-    while (!signal.aborted) {
-      try {
-        this.#condition.report('connecting')
-        const session = await this.#signIn(signal)
-        this.#session = session
-        await this.#stay(session, intake, signal)
-      } catch (error) {
-        if (signal.aborted) break
-        if (error instanceof FatalError) this.#condition.report('failed', error.message)
-        else await this.#condition.rest(error, signal)
-        if (error instanceof FatalError) throw error
-      }
-    }
-    this.#condition.report('stopped')
-  }
-
-  async #signIn(signal: AbortSignal): Promise<Session> {
-    const { log } = this.#deps
-    const resting = (ms: number): void => {
-      const seconds = Math.ceil(ms / 1000)
-      this.#condition.report('failed', `The homeserver asks to wait ${seconds} s before the next log-in.`)
-    }
-    const { matrix } = this.#config
-    const asking = (text: string): void => this.#condition.report('failed', text)
-    const signedIn = await signIn({ matrix, file: this.#file, log, resting, asking }, signal)
-    await this.#crypto.enter(signedIn.client, signedIn.userId, signedIn.deviceId, signal)
-    const session = await Session.open(signedIn, this.#crypto, signal)
-    await this.#allowedRooms.resolve(session.client, signal)
-    await this.#ownerRoom.resolve(session.client, signal)
-    this.#earlier.begin(session.device, lastLife(this.#deps.memory))
-    this.#condition.signedIn(session.self.userId)
-    return session
-  }
-
-  /** Hears until the log-in ends; then it throws the refusal. Meanwhile it does what is to be done. */
-  async #stay(session: Session, intake: Intake, signal: AbortSignal): Promise<void> {
-    const leaving = new AbortController()
-    const staying = AbortSignal.any([signal, leaving.signal])
-    const duties = this.#doDuties(session, staying)
-    const pulse = this.#listener.feelPulse(session, staying)
-    try {
-      await this.#listener.hear(session, intake, AbortSignal.any([signal, session.ended]))
-    } catch (error) {
-      if (!(error instanceof MatrixError && error.deadToken)) throw error
-      this.#session = undefined
-      // A second password log-in would only be the beginning of a loop, and the end of the homeserver's patience.
-      if (session.fresh) throw refusedAtOnce(error)
-      throw error
-    } finally {
-      leaving.abort()
-      await Promise.all([duties, pulse])
-    }
-  }
-
-  async #doDuties(session: Session, signal: AbortSignal): Promise<void> {
-    const { memory, log } = this.#deps
-    const deps = {
-      client: session.client,
-      self: session.self.userId,
-      crypto: this.#crypto,
-      budget: session.budget,
-      memory,
-      log,
-      allowedRooms: this.#allowedRooms,
-      policy: () => this.policy,
-      isInvited: (room: string) => this.#listener.rooms.facts(room).membership === 'invite',
-      closedFor: (room: string) => this.#listener.rooms.closedFor(room),
-    }
-    await this.#chores.run((chore, until) => perform(chore, deps, until), signal)
+  listen(intake: Intake, signal: AbortSignal): Promise<void> {
+    return this.#life.run(intake, signal)
   }
 
   render(view: View): readonly Content[] {
@@ -211,7 +124,7 @@ export class MatrixTransport implements Transport {
   }
 
   async deliver(operation: Operation, signal: AbortSignal): Promise<MessageRef> {
-    const session = this.#session
+    const session = this.#life.session
     if (session === undefined) throw new DeliveryError('unreachable', 'not signed in to the homeserver')
     const { memory, log } = this.#deps
     const deps = {
@@ -240,11 +153,13 @@ export class MatrixTransport implements Transport {
 
   /** Segments come as they are finished; the pace leaves the homeserver's patience for the answer. */
   progressPaceMs(_place: Place, streams: number): number {
-    return (this.#session?.budget.paceMs ?? usualPaceMs[this.#config.matrix.streaming]) * Math.max(1, streams)
+    return (
+      (this.#life.session?.budget.paceMs ?? usualPaceMs[this.#config.matrix.streaming]) * Math.max(1, streams)
+    )
   }
 
   async fetch(attachment: Attachment, _place: Place, signal: AbortSignal): Promise<Attachment> {
-    const session = this.#session
+    const session = this.#life.session
     if (session === undefined) throw new UserError('The homeserver cannot be reached right now.')
     const folder = this.#files
     const maxBytes = this.#config.matrix.max_file_mb * 1024 * 1024
@@ -277,36 +192,11 @@ export class MatrixTransport implements Transport {
     return mayBegin || rooms.directWith(owner) !== undefined ? this.#ownerChat.placeWith(owner) : undefined
   }
 
-  async typing({ chat }: Place, on: boolean): Promise<void> {
-    const self = this.#session?.self.userId ?? ''
-    const body = on ? { typing: true, timeout: 30_000 } : { typing: false }
-    await this.#courtesy({ method: 'PUT', path: path`/rooms/${chat}/typing/${self}`, body })
+  typing(place: Place, on: boolean): Promise<void> {
+    return this.#courtesies.typing(place, on)
   }
 
-  async mark({ chat, thread }: Place, messageId: string, mark: Mark): Promise<void> {
-    if (mark !== 'seen') return
-    const body = this.#config.matrix.threads ? { thread_id: thread ?? 'main' } : {}
-    await this.#courtesy({ method: 'POST', path: path`/rooms/${chat}/receipt/m.read/${messageId}`, body })
+  mark(place: Place, messageId: string, mark: Mark): Promise<void> {
+    return this.#courtesies.mark(place, messageId, mark)
   }
-
-  /** Something that nobody misses when it fails. */
-  async #courtesy(call: Call): Promise<void> {
-    try {
-      await this.#session?.client.call(
-        { ...call, timeoutMs: 10_000 },
-        wire.done,
-        new AbortController().signal,
-      )
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#deps.log.debug({ reason }, 'a courtesy on Matrix failed')
-    }
-  }
-}
-
-function refusedAtOnce(cause: MatrixError): FatalError {
-  return new FatalError(
-    'The homeserver refuses the log-in that it gave a moment ago. Look at the log of the homeserver, then start ductor again.',
-    { cause },
-  )
 }
