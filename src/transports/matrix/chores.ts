@@ -172,7 +172,7 @@ function subjectOf(chore: Chore): string {
     case 'say':
       return chore.key
     case 'cancel-verification':
-      return chore.flow
+      return `${chore.user} ${chore.flow}`
     case 'answer-invitation':
     case 'tell-sealed':
     case 'follow-upgrade':

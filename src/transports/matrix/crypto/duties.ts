@@ -52,7 +52,7 @@ async function cancelVerification(
   signal: AbortSignal,
 ): Promise<void> {
   const type = 'm.key.verification.cancel'
-  const key = `verification ${flow} cancel`
+  const key = `verification ${user} ${flow} cancel`
   const why = { code: 'm.unknown_transaction', reason: 'the bot does not know this verification any more' }
   if (room !== undefined) {
     const content = { ...why, 'm.relates_to': { rel_type: 'm.reference', event_id: flow } }

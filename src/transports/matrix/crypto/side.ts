@@ -98,11 +98,16 @@ export class CryptoSide {
       await this.#active.encryption.use(client, signal)
       return
     }
-    const { home, matrix, env, memory, log, policy, chores, directWith } = this.#deps
     await sweep(this.#draftFolder)
+    const encryption = await this.#open(client, user, device, signal)
+    this.#active = { encryption, verification: this.#verificationWith(encryption, user), client }
+  }
+
+  #open(client: MatrixClient, user: string, device: string, signal: AbortSignal): Promise<Encryption> {
+    const { home, matrix, env, memory, log } = this.#deps
     const base = join(home, matrix.store_path)
     const configured = matrix.encryption.recovery_key ?? env[recoveryKeyVariable]
-    const encryption = await Encryption.open(
+    return Encryption.open(
       {
         home,
         client,
@@ -121,17 +126,20 @@ export class CryptoSide {
       },
       signal,
     )
-    const verification = new Verification({
+  }
+
+  #verificationWith(encryption: Encryption, self: string): Verification {
+    const { memory, log, policy, chores, directWith } = this.#deps
+    return new Verification({
       encryption,
       memory,
       chores,
       log,
-      self: user,
+      self,
       mayTalk: (sender) => mayTalk(policy(), sender),
       send: (room, type, content, key, until) => this.send({ room, type, content, key }, until),
       roomOf: (person) => this.#lastRooms.get(person) ?? directWith(person),
     })
-    this.#active = { encryption, verification, client }
   }
 
   /** Encrypts a file for the room; undefined where the room is not encrypted. */

@@ -27,7 +27,7 @@ export class Unfinished {
     this.#memory = memory
     for (const [, value] of memory.list(prefix)) {
       const one = unfinishedSchema.safeParse(JSON.parse(value)).data
-      if (one !== undefined) this.#known.set(one.flow, one)
+      if (one !== undefined) this.#known.set(nameOf(one), one)
     }
   }
 
@@ -36,14 +36,20 @@ export class Unfinished {
   }
 
   add(one: UnfinishedFlow): void {
-    if (this.#known.has(one.flow) || this.#known.size >= mostKnown || one.flow.length > longestFlow) return
-    this.#memory.remember({ [prefix + one.flow]: JSON.stringify(one) })
-    this.#known.set(one.flow, one)
+    const name = nameOf(one)
+    if (this.#known.has(name) || this.#known.size >= mostKnown || one.flow.length > longestFlow) return
+    this.#memory.remember({ [prefix + name]: JSON.stringify(one) })
+    this.#known.set(name, one)
   }
 
   /** Remembers `changes`, and with them that the verification has ended. */
-  end(flow: string, changes: Readonly<Record<string, string>>): void {
-    this.#memory.remember({ ...changes, ...(this.#known.has(flow) ? { [prefix + flow]: null } : {}) })
-    this.#known.delete(flow)
+  end(one: UnfinishedFlow, changes: Readonly<Record<string, string>>): void {
+    const name = nameOf(one)
+    this.#memory.remember({ ...changes, ...(this.#known.has(name) ? { [prefix + name]: null } : {}) })
+    this.#known.delete(name)
   }
+}
+
+function nameOf({ user, flow }: UnfinishedFlow): string {
+  return `${user} ${flow}`
 }

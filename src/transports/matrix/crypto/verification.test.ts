@@ -92,6 +92,15 @@ async function plainChat({ person, bot }: Pick<Stage, 'person' | 'bot'>): Promis
   return room
 }
 
+async function toDevice(
+  { client }: EncryptedPerson,
+  kind: string,
+  messages: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const where = `/sendToDevice/m.key.verification.${kind}/raw-${kind}`
+  await client.http.authedRequest(Method.Put, where, undefined, { messages })
+}
+
 async function reads(person: EncryptedPerson, room: string, text: RegExp): Promise<string> {
   const said = () => person.events(room).map((event) => String(event.getContent()['body']))
   return eventually(
@@ -356,6 +365,31 @@ describe('verifying the bot', missing === undefined ? {} : { skip: missing }, as
       bot.logged(/a verification has ended/).map(({ fields }) => fields['done']),
       [false],
     )
+  })
+
+  test("somebody else's verification of the same name does not keep the end of one from being told", async (t) => {
+    using other = await EncryptedPerson.arrive(synapse, freshName('person'))
+    using person = await EncryptedPerson.arrive(synapse, freshName('person'))
+    const allowed = { allowed_users: [person.id, other.id] }
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), allowed)
+    await bot.start()
+    const room = await person.direct(bot.id)
+    await person.waitForMember(room, bot.id)
+    await person.say(room, 'hello')
+    const request = await person.crypto.requestVerificationDM(bot.id, room)
+    const sas = await emojiOf(request, bot, true)
+    const device = await deviceOf(bot)
+    const name = { transaction_id: request.transactionId }
+    const own = { from_device: other.client.getDeviceId(), methods: ['m.sas.v1'], timestamp: Date.now() }
+    await toDevice(other, 'request', { [bot.id]: { [device]: { ...own, ...name } } })
+    await toDevice(other, 'cancel', { [bot.id]: { [device]: { ...name, code: 'm.user', reason: 'no' } } })
+    await eventually(
+      () => bot.logged(/a verification has ended/).some(({ fields }) => fields['user'] === other.id),
+      'the end of the other one',
+    )
+    await sas.confirm()
+    await endOf(request, bot, VerificationPhase.Done)
+    await person.hears(room, bot.id, /^Verified/)
   })
 
   test('two verifications with one person at the same time end both with a word', async (t) => {

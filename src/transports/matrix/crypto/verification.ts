@@ -70,8 +70,12 @@ export class Verification {
 
   async hearRoom(room: string, event: RoomEvent, signal: AbortSignal): Promise<void> {
     const { encryption } = this.#deps
-    const { sender } = event
-    if (!this.#follow(sender)) return
+    const { sender, event_id: id } = event
+    const isRequest = event.type === 'm.room.message'
+    if (!this.#follow(sender)) {
+      if (isRequest) this.#tellOnce({ user: sender, flow: id, room }, 'end', words.tooMany)
+      return
+    }
     const early = this.#asking.get(sender)
     const flow = relation.safeParse(event.content['m.relates_to']).data?.event_id
     const isKnown = flow === undefined || this.#find({ user: sender, flow }) !== undefined
@@ -80,7 +84,6 @@ export class Verification {
       return
     }
     // The machine gives up a verification with a device that it does not know.
-    const isRequest = event.type === 'm.room.message'
     if (isRequest && this.#mayVerify(sender)) await encryption.learnDevices(sender, signal)
     await this.#receive(room, event)
   }
@@ -239,14 +242,15 @@ export class Verification {
     more: readonly Chore[] = [],
   ): boolean {
     const { chores, memory, roomOf } = this.#deps
-    const key = `verification ${flow} ${what}`
+    // The other side chooses the name of a flow between devices: it is one only together with the side.
+    const key = `verification ${user} ${flow} ${what}`
     if (this.#told.has(key)) return false
     if (this.#told.size > mostTold) this.#told.clear()
     this.#told.add(key)
     const where = this.#mayVerify(user) ? (room ?? roomOf(user)) : undefined
     const word: readonly Chore[] = where === undefined ? [] : [{ kind: 'say', room: where, text, key }]
     const duties = [...word, ...more]
-    if (what === 'end') this.#unfinished.end(flow, chores.pairs(duties))
+    if (what === 'end') this.#unfinished.end({ user, flow }, chores.pairs(duties))
     else memory.remember(chores.pairs(duties))
     chores.add(duties)
     return true
