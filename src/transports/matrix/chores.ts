@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Log } from '../../core/define.ts'
 import type { Memory } from '../../core/transport.ts'
-import { backoffMs } from '../../lib/backoff.ts'
 import { TooSoon } from './budget.ts'
 import { MatrixError, NoAnswer } from './client.ts'
+import { pauseAfter } from './pause.ts'
 
 const choreSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answer-invitation'), room: z.string(), by: z.string() }),
@@ -184,9 +184,4 @@ function subjectOf(chore: Chore): string {
 /** Is the network or the homeserver in trouble, and not the duty itself? */
 function mayPass(error: unknown): boolean {
   return error instanceof NoAnswer || (error instanceof MatrixError && (error.passing || error.deadToken))
-}
-
-function pauseAfter(error: unknown, attempts: number): number {
-  if (error instanceof MatrixError && error.retryAfterMs !== undefined) return error.retryAfterMs
-  return backoffMs(attempts, { firstMs: 500, longestMs: 60_000 })
 }

@@ -1,7 +1,7 @@
 import type { OlmMachine, RequestType } from '@matrix-org/matrix-sdk-crypto-wasm'
 import type { Log } from '../../../core/define.ts'
-import { backoffMs } from '../../../lib/backoff.ts'
 import { MatrixError, NoAnswer, path, type Call, type MatrixClient } from '../client.ts'
+import { pauseAfter } from '../pause.ts'
 import { done } from '../wire.ts'
 import type { CryptoLibrary } from './library.ts'
 
@@ -107,8 +107,7 @@ export class Requests {
   #failed(error: MatrixError | NoAnswer): void {
     if (error instanceof MatrixError && !error.passing) return
     this.#failures += 1
-    const asked = error instanceof MatrixError ? error.retryAfterMs : undefined
-    this.#retryAt = Date.now() + (asked ?? backoffMs(this.#failures, { firstMs: 500, longestMs: 30_000 }))
+    this.#retryAt = Date.now() + pauseAfter(error, this.#failures)
   }
 
   #callOf(request: Request): Call {

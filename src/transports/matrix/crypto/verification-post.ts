@@ -1,7 +1,7 @@
 import type { VerificationRequest } from '@matrix-org/matrix-sdk-crypto-wasm'
 import type { Log } from '../../../core/define.ts'
-import { backoffMs } from '../../../lib/backoff.ts'
 import { MatrixError, NoAnswer } from '../client.ts'
+import { pauseAfter } from '../pause.ts'
 import type { Encryption } from './encryption.ts'
 
 /** What a step of a verification wants to be sent; undefined: nothing. */
@@ -90,8 +90,7 @@ export class VerificationPost {
     if (signal.aborted || (error instanceof MatrixError && error.deadToken)) return true
     if (!(error instanceof NoAnswer || (error instanceof MatrixError && error.passing))) return false
     this.#failures += 1
-    const asked = error instanceof MatrixError ? error.retryAfterMs : undefined
-    this.#retryAt = Date.now() + (asked ?? backoffMs(this.#failures, { firstMs: 500, longestMs: 30_000 }))
+    this.#retryAt = Date.now() + pauseAfter(error, this.#failures)
     return true
   }
 
