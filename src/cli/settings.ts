@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import type { CoreConfig } from '../config/schema.ts'
 import type { AgentSettings } from '../core/agent.ts'
 
@@ -17,11 +18,19 @@ export function settingsOf(core: CoreConfig, provider: string): AgentSettings {
       ...(core.daily_reset_enabled ? { dailyHour: core.daily_reset_hour } : {}),
       ...(core.user_timezone === '' ? {} : { timeZone: core.user_timezone }),
     },
+    mostTurns: core.max_running_turns ?? roomForTurns(),
     fileAccess: core.file_access,
     backlogMaxAgeMs: core.backlog_max_age_minutes * 60_000,
     historyMs: core.history_days * 24 * 3600_000,
     footer: core.scene.technical_footer,
   }
+}
+
+/** One turn for each 512 MB of this machine: an agent's CLI takes about half of that, its tools the rest. */
+function roomForTurns(): number {
+  const limited = process.constrainedMemory()
+  const bytes = limited > 0 ? Math.min(limited, totalmem()) : totalmem()
+  return Math.min(32, Math.max(4, Math.floor(bytes / 2 ** 29)))
 }
 
 /** What config.json adds to the environment of the CLIs. */

@@ -9,9 +9,7 @@ export const status: Command = {
     const facts = control.status()
     return [
       ...(facts.strand === '' ? [] : [`Session @${facts.strand}`]),
-      facts.runningMs === undefined
-        ? 'Nothing is running.'
-        : `A turn has been running for ${span(facts.runningMs)}.`,
+      whatRuns(facts),
       ...(facts.asked > 0 ? [`Waiting for your answer: ${facts.asked}`] : []),
       `Waiting: ${facts.queued}`,
       `Provider: ${[facts.provider, facts.model, facts.effort].filter((one) => one !== undefined).join(', ')}`,
@@ -23,6 +21,13 @@ export const status: Command = {
       ...facts.warnings.map((warning) => `⚠ ${warning}`),
     ].join('\n')
   },
+}
+
+function whatRuns({ runningMs, crowdedOut }: ConversationStatus): string {
+  if (runningMs !== undefined) return `A turn has been running for ${span(runningMs)}.`
+  return crowdedOut
+    ? 'Nothing is running here: as many turns run elsewhere as may run at once (max_running_turns).'
+    : 'Nothing is running.'
 }
 
 function sessionLines({ session }: ConversationStatus): readonly string[] {

@@ -13,6 +13,7 @@ export const hotKeys: ReadonlySet<string> = new Set([
   'history_days',
   'idle_timeout_minutes',
   'log_level',
+  'max_running_turns',
   'max_session_messages',
   'model',
   'permission_mode',

@@ -98,6 +98,14 @@ export const schema = z.object({
     .nullable()
     .default(null)
     .describe('After so many messages a new session begins.'),
+  max_running_turns: z
+    .int('must be a number of turns, or null')
+    .positive('must be a number of turns, or null')
+    .nullable()
+    .default(null)
+    .describe(
+      'So many turns run at once; what is beyond waits, and is told so. `null`: one for each 512 MB of memory, 4 to 32.',
+    ),
   gemini_api_key: z
     .string('must be a key, in double quotes')
     .nullish()

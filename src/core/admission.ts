@@ -94,7 +94,9 @@ export class Admission {
   }
 
   #runs({ place }: Message): boolean {
-    return this.#flow.conversations(place).some(({ running }) => running !== undefined)
+    return this.#flow
+      .conversations(place)
+      .some(({ running, crowdedOut }) => running !== undefined || crowdedOut)
   }
 
   #isAnswer({ place, sender, replyTo }: Message): boolean {

@@ -12,6 +12,8 @@ export interface AgentSettings {
   /** After which a request that nobody answers is denied. */
   readonly permissionTimeoutMs: number
   readonly expiry: SessionExpiry
+  /** So many turns run at once; what is beyond waits. */
+  readonly mostTurns: number
   readonly fileAccess: FileAccess
   /** Messages that are older when they are heard, or when ductor starts, are not run without asking. */
   readonly backlogMaxAgeMs: number

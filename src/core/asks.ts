@@ -27,6 +27,8 @@ export interface AsksDeps {
   readonly place: Place
   readonly provider: Provider
   readonly notices: Notices
+  /** It has begun to wait for a person. */
+  readonly waits: () => void
   readonly timeoutMs: number
   /** Keeps it with the session. */
   readonly remember: (grant: Grant) => void
@@ -55,6 +57,7 @@ export class Asks {
     await this.#deps.keep(() => this.#deps.notices.say(permissionNotice(request, this.#deps)))
     const { id, grant } = request
     this.#open.set(id, { kind: 'permission', expires: this.#expiry(id), grant })
+    this.#deps.waits()
   }
 
   /** Puts the first of the questions to the chat. */
@@ -69,6 +72,7 @@ export class Asks {
       chosen: [],
     }
     this.#open.set(id, inquiry)
+    this.#deps.waits()
     await this.#put(id, inquiry)
   }
 

@@ -45,7 +45,9 @@ async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<v
   const press = pressed(flow, inbound)
   if (press !== undefined) return press()
   const stop = deps.commands.find(({ name }) => name === 'stop')
-  const runs = flow.conversations(inbound.place).some(({ running }) => running !== undefined)
+  const runs = flow
+    .conversations(inbound.place)
+    .some(({ running, crowdedOut }) => running !== undefined || crowdedOut)
   if (stop !== undefined && runs && inbound.text.trim().split(/\s+/).length === 1)
     return command(row, inbound, { command: stop, args: '' }, flow, deps)
   // What it answered is gone: it is a prompt like any other.

@@ -34,6 +34,8 @@ export interface ConversationStatus {
   readonly granted: readonly string[]
   /** Milliseconds since the running turn began. */
   readonly runningMs: number | undefined
+  /** Its next turn waits until fewer run elsewhere. */
+  readonly crowdedOut: boolean
   /** Requests and questions that wait for an answer. */
   readonly asked: number
   readonly queued: number

@@ -8,12 +8,13 @@ import { gist } from './gist.ts'
 import type { Message, Place } from './message.ts'
 import { promptOf, together } from './prompt.ts'
 import type { Steered, UnpromptedTurn } from './provider.ts'
-import { queueKey } from './queue-notice.ts'
+import { crowdNotice, queueKey } from './queue-notice.ts'
 import { RunningTurn, type RunningTurnDeps } from './running-turn.ts'
 import { setAside } from './set-aside.ts'
 import type { InboxRow } from './store.ts'
 import type { Transport } from './transport.ts'
 import { endTurn } from './turn-end.ts'
+import type { Runner, TurnLimit } from './turn-limit.ts'
 import { filesOf, preface, sessionOver, turnOf } from './turn-start.ts'
 import type { Part, View } from './view.ts'
 
@@ -21,6 +22,7 @@ export interface ConversationDeps extends RunningTurnDeps {
   readonly agent: Agent
   readonly transport: Transport | undefined
   readonly now: () => number
+  readonly limit: TurnLimit
 }
 
 const mostAttempts = 3
@@ -28,7 +30,7 @@ const setAsideWords =
   'A message could not be carried out, however often ductor tried, and was set aside. The log says why.'
 
 /** One session of a place (its strand): its turns, one at a time, in the order in which their messages came. */
-export class Conversation {
+export class Conversation implements Runner {
   readonly place: Place
   readonly strand: string
   readonly #deps: ConversationDeps
@@ -37,6 +39,8 @@ export class Conversation {
   /** Until the last turn that was begun has ended. */
   #last: Promise<void> = Promise.resolve()
   #working = false
+  /** Until there is room for another turn. */
+  #crowdedOut = false
   /** Something may have come since the round began. */
   #again = false
   #closing = false
@@ -55,6 +59,15 @@ export class Conversation {
 
   get running(): RunningTurn | undefined {
     return this.#running
+  }
+
+  /** Its next turn waits until fewer run elsewhere. */
+  get crowdedOut(): boolean {
+    return this.#crowdedOut
+  }
+
+  get resting(): boolean {
+    return (this.#running?.asks.waiting ?? 0) > 0
   }
 
   /** Nobody would miss it: it can be made again at any time. */
@@ -132,25 +145,51 @@ export class Conversation {
   async #drain(): Promise<void> {
     clearTimeout(this.#rest)
     this.#rest = undefined
-    while (!this.#closing) if (!(await this.#alone(() => this.#next()))) return
+    const { limit } = this.#deps
+    while (!this.#closing) {
+      const due = this.#due()
+      if (due === undefined) return
+      await limit.enter(this, () => this.#sayThatItWaits(due[0]))
+      this.#crowdedOut = false
+      try {
+        await this.#alone(() => this.#next())
+      } finally {
+        limit.leave(this)
+      }
+    }
   }
 
-  /** Runs what is at the head of the queue. False: there is nothing to run now. */
-  async #next(): Promise<boolean> {
-    if (this.#closing) return false
+  /** What the next turn is of; undefined: there is nothing to run now. */
+  #due(): readonly [InboxRow, ...InboxRow[]] | undefined {
     const queue = this.#deps.store.nextQueued(this.place.key, this.strand, mostOfBurst + 1)
     const { rows, waitMs } = burst(queue, this.#deps.now())
     const [first, ...more] = rows
-    if (first === undefined) return false
-    if (waitMs > 0) {
-      this.#rest = setTimeout(() => {
-        this.#rest = undefined
-        this.wake()
-      }, waitMs)
-      return false
-    }
-    await this.#attempt([first, ...more])
-    return true
+    if (first === undefined) return undefined
+    if (waitMs <= 0) return [first, ...more]
+    clearTimeout(this.#rest)
+    this.#rest = setTimeout(() => {
+      this.#rest = undefined
+      this.wake()
+    }, waitMs)
+    return undefined
+  }
+
+  async #sayThatItWaits({ seq, inbound }: InboxRow): Promise<void> {
+    this.#crowdedOut = true
+    const { keep, notices, store } = this.#deps
+    if (inbound.kind !== 'message') return
+    await keep(() =>
+      store.transaction(() => {
+        store.note({ seq }, 'waits', 'as many turns run as may run at once')
+        notices.say(crowdNotice(seq, inbound))
+      }),
+    )
+  }
+
+  /** Runs what is at the head of the queue: what was due may have been taken back, or have grown. */
+  async #next(): Promise<void> {
+    const due = this.#closing ? undefined : this.#due()
+    if (due !== undefined) await this.#attempt(due)
   }
 
   /** A message that ductor itself cannot carry out is set aside after its last attempt, and the next one has its turn. */

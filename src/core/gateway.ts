@@ -16,6 +16,7 @@ import { pressedForMs } from './press.ts'
 import { recover } from './recover.ts'
 import type { Store } from './store.ts'
 import type { Intake, Transport } from './transport.ts'
+import { TurnLimit } from './turn-limit.ts'
 import { untilStored } from './until-stored.ts'
 
 export interface GatewayDeps {
@@ -47,6 +48,7 @@ export class Gateway implements Flow {
   readonly #conversations = new Map<string, Map<string, Conversation>>()
   /** Commands and presses of a place run one after another, and before what was written after them. */
   readonly #errands = new Map<string, Promise<void>>()
+  readonly #limit: TurnLimit
   readonly #startedAt: number
   #trouble: string | undefined
   #closing = false
@@ -58,6 +60,7 @@ export class Gateway implements Flow {
     this.agent = deps.agent
     this.log = deps.log
     this.#startedAt = this.now()
+    this.#limit = new TurnLimit(() => deps.agent.settings().mostTurns)
     this.notices = new Notices(deps.store, deps.outbox, () => this.now())
     this.#admission = new Admission(this, deps.commands, (seq) => this.#carryOut(seq))
     const warnings = () => {
@@ -200,6 +203,8 @@ export class Gateway implements Flow {
       log,
       now: () => this.now(),
       keep: (write) => this.keep(write),
+      limit: this.#limit,
+      waits: () => this.#limit.review(),
     })
     strands.set(strand, conversation)
     // The last used is the last in the map: the first to be forgotten is the one that was quiet for longest.

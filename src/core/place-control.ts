@@ -118,6 +118,7 @@ export class PlaceControl implements Control {
       session: store.session(this.#place.key, this.strand, providerName),
       granted: store.grants(this.#place.key, this.strand, providerName).map(({ says }) => says),
       runningMs: since === undefined ? undefined : this.#flow.now() - since,
+      crowdedOut: conversation.crowdedOut,
       asked: conversation.running?.asks.waiting ?? 0,
       queued: store.inboundsIn('queued', this.#place.key, this.strand).length,
       workspace: agent.workspace,

@@ -13,6 +13,8 @@ export interface RunningTurnDeps {
   readonly outbox: Outbox
   readonly notices: Notices
   readonly log: Log
+  /** A turn has begun to wait for a person. */
+  readonly waits: () => void
   /** Writes until the disk takes it. */
   readonly keep: <T>(write: () => T) => Promise<T>
 }

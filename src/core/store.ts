@@ -26,7 +26,7 @@ export interface Inbox {
   inboundsIn(state: InboxState, place?: string, strand?: string): readonly InboxRow[]
   /** The first of the queue, at most `limit`. */
   nextQueued(place: string, strand: string, limit: number): readonly InboxRow[]
-  /** The place and strand of everything that is queued. */
+  /** The place and strand of everything that is queued, what waited longest first. */
   queues(): readonly { readonly place: Place; readonly strand: string }[]
   replaceText(seq: number, text: string): void
   setInboxState(seq: number, state: InboxState, turn?: string): void

@@ -55,7 +55,8 @@ export function inbox(sql: Sql): Inbox {
   )
   const queued = query(
     queueRow,
-    `select distinct ${placeColumns}, i.strand from inbox i join conversations c using (place) where i.state = 'queued'`,
+    `select ${placeColumns}, i.strand from inbox i join conversations c using (place) where i.state = 'queued'
+       group by i.place, i.strand order by min(i.seq)`,
   )
   const setText = command(`update inbox set body = json_set(body, '$.text', ?) where seq = ?`)
   const setState = command('update inbox set state = ?, turn = coalesce(?, turn) where seq = ?')

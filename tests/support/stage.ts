@@ -202,6 +202,7 @@ const usualSettings: AgentSettings = {
   permissionMode: 'ask',
   permissionTimeoutMs: 3600_000,
   expiry: { idleMs: Number.POSITIVE_INFINITY, messages: Number.POSITIVE_INFINITY },
+  mostTurns: 8,
   fileAccess: 'workspace',
   backlogMaxAgeMs: 3600_000,
   historyMs: 3600_000,
