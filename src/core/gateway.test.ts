@@ -265,6 +265,7 @@ test('a redaction that does not tell the thread finds what waits in it, and only
   const running = message('running', { place: thread })
   const waiting = message('waiting', { place: thread })
   await stage.hear(running, waiting)
+  await eventually(() => stage.store.countInbox('queued') === 1)
   const { text: _, ...bare } = message('')
   const redaction = { ...bare, kind: 'redaction', messageId: waiting.messageId } as const
   await stage.hear({ ...redaction, id: 'elsewhere', place: { ...place, key: 'tg:2', chat: '2' } })
