@@ -28,7 +28,7 @@ export default async function doctor(call: Call): Promise<number> {
     ...rights(home, call.has('fix')),
     ...(await instance(home)),
     ...configuration(loaded, home),
-    ...(loaded.state === 'good' ? libraries(home, loaded.config) : []),
+    ...(loaded.state === 'good' ? await libraries(home, loaded.config) : []),
     ...(loaded.state === 'good'
       ? await providers(home, loaded.config, environment(home, process.env), signal)
       : []),

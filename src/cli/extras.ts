@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import satisfies from 'semver/functions/satisfies.js'
 import { z } from 'zod'
 import type { TransportDefinition } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
@@ -29,34 +28,35 @@ type Wishes = Pick<TransportDefinition, 'needs' | 'likes'>
 /** The transports that need something, each with its libraries. */
 export async function extras(home: string): Promise<ReadonlyMap<string, readonly Library[]>> {
   const definitions = await Promise.all(adapters.transports.map((name) => adapters.transport(name)))
-  return new Map(
-    definitions
-      .filter(({ needs }) => needs !== undefined)
-      .map((definition) => [definition.name, librariesOf(home, definition)]),
-  )
+  const needy = definitions.filter(({ needs }) => needs !== undefined)
+  const all = needy.map(async (definition) => [definition.name, await librariesOf(home, definition)] as const)
+  return new Map(await Promise.all(all))
 }
 
 /** Looks in the ordinary place first, then in the home folder. */
-export function librariesOf(home: string, { needs = {}, likes = {} }: Wishes): Library[] {
+export async function librariesOf(home: string, { needs = {}, likes = {} }: Wishes): Promise<Library[]> {
   const all: Library[] = [
     ...Object.entries(needs).map(([name, range]) => ({ name, range })),
     ...Object.entries(likes).map(([name, liked]) => ({ name, ...liked })),
   ]
+  if (all.length === 0) return []
+  // Most starts need none, and so not this either.
+  const { default: satisfies } = await import('semver/functions/satisfies.js')
   return all.map((library) => {
     const { name, range } = library
-    const found =
-      find(name, range, fileURLToPath(import.meta.url)) ?? find(name, range, join(extrasFolder(home), 'x'))
-    return found === undefined ? library : { ...library, found }
+    const found = find(name, fileURLToPath(import.meta.url)) ?? find(name, join(extrasFolder(home), 'x'))
+    if (found === undefined) return library
+    return { ...library, found: { ...found, fits: satisfies(found.version, range) } }
   })
 }
 
-function find(name: string, range: string, from: string): Library['found'] {
+function find(name: string, from: string): Omit<NonNullable<Library['found']>, 'fits'> | undefined {
   const folder = (createRequire(from).resolve.paths(name) ?? [])
     .map((modules) => join(modules, name))
     .find((candidate) => existsSync(join(candidate, 'package.json')))
   if (folder === undefined) return undefined
   const { version } = manifest.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')))
-  return { version, folder, fits: satisfies(version, range) }
+  return { version, folder }
 }
 
 /** The libraries without which nothing works, and that are not there, or not in a version that will do. */
@@ -85,7 +85,7 @@ export async function install(
   say: (line: string) => void,
 ): Promise<void> {
   const definition = await adapters.transport(transport)
-  const lacking = librariesOf(home, definition).filter(({ found }) => found?.fits !== true)
+  const lacking = (await librariesOf(home, definition)).filter(({ found }) => found?.fits !== true)
   const folder = extrasFolder(home)
   if (lacking.length > 0) {
     const npm = npmProgram(env)
@@ -96,7 +96,7 @@ export async function install(
     say(`Installing ${what.join(' ')} into ${folder} …`)
     await runNpm(npm, ['install', '--omit=dev', ...what], env, folder)
   }
-  for (const library of librariesOf(home, definition)) {
+  for (const library of await librariesOf(home, definition)) {
     try {
       say(`${library.name} ${await tried(library)} is there and can be imported.`)
     } catch (error) {

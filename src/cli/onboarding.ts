@@ -167,7 +167,7 @@ async function askLibraries(
     definition,
     setUp: { title },
   } of chosen) {
-    const lacking = missing(librariesOf(home, definition))
+    const lacking = missing(await librariesOf(home, definition))
     if (lacking.length === 0) continue
     interview.tell(
       `${title} needs ${lacking.map(({ name }) => name).join(' and ')}, which is not installed yet.`,

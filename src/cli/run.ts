@@ -31,7 +31,7 @@ async function readyToRun(home: string) {
   try {
     const loaded = await loadConfig(home, adapters)
     if (loaded.state === 'missing') throw new UserError(howToBegin(loaded.path))
-    const config = equipped(home, good(loaded))
+    const config = await equipped(home, good(loaded))
     const env = environment(home, process.env)
     const provider = chooseProvider(config, env)
     if (provider === undefined) throw new UserError(withoutAgent)
@@ -55,11 +55,13 @@ async function leaveWord(home: string, why: string): Promise<void> {
  * A transport whose libraries are not installed fails with the command that installs them, and the others run.
  * Throws that where there are no others.
  */
-function equipped(home: string, config: LoadedConfig): LoadedConfig {
-  const faults = config.transports.map(({ definition }) => {
-    const lacking = missing(librariesOf(home, definition))
-    return lacking.length === 0 ? undefined : howToInstall(definition.name, lacking)
-  })
+async function equipped(home: string, config: LoadedConfig): Promise<LoadedConfig> {
+  const faults = await Promise.all(
+    config.transports.map(async ({ definition }) => {
+      const lacking = missing(await librariesOf(home, definition))
+      return lacking.length === 0 ? undefined : howToInstall(definition.name, lacking)
+    }),
+  )
   if (faults.every((fault) => fault !== undefined)) throw new UserError(faults.join('\n'))
   const transports = config.transports.map(({ definition, config: part }, index) => {
     const fault = faults[index]

@@ -1,6 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
 import { extname } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -27,7 +26,7 @@ interface Registered {
   readonly token: string
   readonly caller: Caller
   /** MCP for this caller, once it was asked for. */
-  mcp?: Promise<(request: Request) => Promise<Response>>
+  mcp?: Promise<(request: IncomingMessage, response: ServerResponse) => Promise<void>>
 }
 
 const largestCall = 1_000_000
@@ -124,15 +123,16 @@ export class ToolChannel {
   async #speakMcp(registered: Registered, request: IncomingMessage, response: ServerResponse): Promise<void> {
     registered.mcp ??= this.#mcpFor(registered.caller)
     const answer = await registered.mcp
-    await getRequestListener(answer)(request, response)
+    await answer(request, response)
   }
 
   /** Loaded when the first CLI asks for it: the start does not pay for it. */
-  async #mcpFor(caller: Caller): Promise<(request: Request) => Promise<Response>> {
+  async #mcpFor(caller: Caller): Promise<NonNullable<Awaited<Registered['mcp']>>> {
+    const { getRequestListener } = await import('@hono/node-server')
     const { createMcpHandler } = await import('@modelcontextprotocol/server')
     const { mcpServer } = await import('./mcp-server.ts')
     const handler = createMcpHandler(() => mcpServer((asked) => this.#do(caller, asked)))
-    return (request) => handler.fetch(request)
+    return getRequestListener((request) => handler.fetch(request))
   }
 
   #find(authorization: string): Registered | undefined {

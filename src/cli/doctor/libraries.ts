@@ -3,9 +3,12 @@ import type { Finding } from '../../core/define.ts'
 import { librariesOf } from '../extras.ts'
 
 /** Is there what the transports need beyond the base install? */
-export function libraries(home: string, { transports }: Pick<LoadedConfig, 'transports'>): Finding[] {
-  return transports.flatMap(({ definition }) =>
-    librariesOf(home, definition).map(({ name, range, found, without }): Finding => {
+export async function libraries(
+  home: string,
+  { transports }: Pick<LoadedConfig, 'transports'>,
+): Promise<Finding[]> {
+  const findings = transports.map(async ({ definition }) =>
+    (await librariesOf(home, definition)).map(({ name, range, found, without }): Finding => {
       if (found?.fits === true)
         return { level: 'ok', what: `${definition.name}: ${name} ${found.version} is installed` }
       const what = found === undefined ? 'is not installed' : `is ${found.version}, and ${range} is needed`
@@ -16,4 +19,5 @@ export function libraries(home: string, { transports }: Pick<LoadedConfig, 'tran
       }
     }),
   )
+  return (await Promise.all(findings)).flat()
 }

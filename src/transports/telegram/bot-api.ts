@@ -1,4 +1,5 @@
-import { Api, GrammyError, HttpError, type ApiClientOptions } from 'grammy'
+// Its build for browsers calls the fetch that is there; the one for Node brings an older one, unused, of 16 MB.
+import { Api, GrammyError, HttpError, type ApiClientOptions } from 'grammy/web'
 import { z } from 'zod'
 import { postForm, type UploadedFile } from './upload.ts'
 
