@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Content } from '../../core/transport.ts'
-import { deliverable } from './content.ts'
+import { deliverable, filesOf } from './content.ts'
 import { fixText } from './telegram-entities.fake.ts'
 import { checkKeyboard } from './telegram-keyboard.fake.ts'
 import { networkLimits } from './telegram-limits.fake.ts'
@@ -9,7 +9,10 @@ import { networkLimits } from './telegram-limits.fake.ts'
 export function accepted(contents: readonly Content[]): readonly string[] {
   return contents.map((content) => {
     const wire = deliverable(content)
-    if ('kind' in wire) return wire.name
+    if ('kind' in wire)
+      return filesOf(wire)
+        .map(({ name }) => name)
+        .join(' ')
     const { text, entities, reply_markup: markup } = wire
     const lints: string[] = []
     const kept = fixText(text, entities, networkLimits, (fault) => void lints.push(fault))

@@ -102,18 +102,19 @@ export class BotApi {
     }
   }
 
-  /** Sends a file of this machine with its fields, and gives the result. Throws `CallError`, as `call` does. */
+  /** Sends files of this machine with their fields, and gives the result. Throws `CallError`, as `call` does. */
   async upload(
     method: string,
     fields: Readonly<Record<string, string>>,
-    file: UploadedFile & { readonly size: number },
+    files: readonly (UploadedFile & { readonly size: number })[],
     signal: AbortSignal,
   ): Promise<unknown> {
     if (signal.aborted) throw new CallError('unsent', 'stopped before the call')
-    const limit = AbortSignal.timeout(uploadMs + Math.round(file.size / slowestBytesPerMs))
+    const bytes = files.reduce((sum, { size }) => sum + size, 0)
+    const limit = AbortSignal.timeout(uploadMs + Math.round(bytes / slowestBytesPerMs))
     const url = `${this.#root}/bot${this.#token}/${method}`
     try {
-      const { status, body } = await postForm(url, fields, file, AbortSignal.any([signal, limit]))
+      const { status, body } = await postForm(url, fields, files, AbortSignal.any([signal, limit]))
       // A proxy in between may have a limit of its own, and its own way to say so.
       if (status === 413) throw this.#refusal(tooLarge)
       const { ok, result, error_code, description = '', parameters = {} } = answer.parse(JSON.parse(body))

@@ -19,17 +19,20 @@ const wholeBot = ''
 export class Budget {
   readonly #spent = new Map<string, number[]>()
 
-  spend(chat: string, now: number): void {
-    for (const key of [chat, wholeBot]) this.#spent.set(key, [...this.#within(key, now), now])
+  /** An album counts as all of its messages. */
+  spend(chat: string, now: number, messages = 1): void {
+    const more = Array.from({ length: messages }, () => now)
+    for (const key of [chat, wholeBot]) this.#spent.set(key, [...this.#within(key, now), ...more])
     if (this.#spent.size > mostChats) this.#forget(now)
   }
 
-  /** Milliseconds until this chat takes another call. */
-  waitMs(chat: string, now: number): number {
-    return Math.max(
-      this.#until(chat, allowanceOf(chat).calls, now),
-      this.#until(wholeBot, altogether.calls, now),
-    )
+  /** Milliseconds until this chat takes another call: one that makes so many messages. */
+  waitMs(chat: string, now: number, messages = 1): number {
+    const waits = [chat, wholeBot].map((key) => {
+      const { calls } = allowanceOf(key)
+      return this.#until(key, Math.max(1, calls - messages + 1), now)
+    })
+    return Math.max(...waits)
   }
 
   /** Milliseconds between two showings of progress in this chat, at least `leastMs`. */

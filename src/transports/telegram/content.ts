@@ -31,12 +31,21 @@ const fileContent = z.object({
   size: z.number(),
 })
 
+/** Files that Telegram shows together: it makes a message of each, all in one call. */
+const albumContent = z.object({ kind: z.literal('album'), files: z.array(fileContent).min(2).max(10) })
+
 export type TextContent = Readonly<z.infer<typeof textContent>>
 export type FileContent = Readonly<z.infer<typeof fileContent>>
+export type AlbumContent = Readonly<z.infer<typeof albumContent>>
+export type FilesContent = FileContent | AlbumContent
 
 /** Throws `CallError` for what is not of this transport. */
-export function deliverable(content: Content): TextContent | FileContent {
-  const parsed = z.union([fileContent, textContent]).safeParse(content)
+export function deliverable(content: Content): TextContent | FilesContent {
+  const parsed = z.union([fileContent, albumContent, textContent]).safeParse(content)
   if (parsed.success) return parsed.data
   throw new CallError('refused', 'this content is not of this transport', { code: 400 })
+}
+
+export function filesOf(content: FilesContent): readonly FileContent[] {
+  return content.kind === 'album' ? content.files : [content]
 }

@@ -5,9 +5,9 @@ import { DeliveryError, type Memory, type Operation, type Post } from '../../cor
 import { CallError, type BotApi } from './bot-api.ts'
 import type { Budget } from './budget.ts'
 import type { Chats, Fact } from './chats.ts'
-import { deliverable } from './content.ts'
+import { deliverable, filesOf, type FilesContent, type TextContent } from './content.ts'
 import { failureOf, isRefusal, isTopicLost, isUnwanted } from './failure.ts'
-import { sendFile } from './files-out.ts'
+import { sendFiles } from './files-out.ts'
 import { findPost } from './find.ts'
 import type { Ledger } from './ledger.ts'
 import { fromLostTopic } from './lost-topic.ts'
@@ -76,8 +76,9 @@ export class Delivery {
       const range = { after, newest: ledger.newest(chat), taken }
       const found = await this.#told(chat, () => findPost(api, chat, content, range, signal))
       if (found === undefined) return this.#notThere(post.key)
-      this.#noteSent(post.key, chat, found)
-      return refOf(post.place, chat, found)
+      // The messages of an album have numbers that follow each other.
+      const more = Array.from({ length: messagesOf(content) - 1 }, (_, index) => found + 1 + index)
+      return refOf(post.place, chat, this.#noteSent(post.key, chat, [found, ...more]))
     } catch (error) {
       throw failureOf(error, 'post')
     }
@@ -98,12 +99,13 @@ export class Delivery {
     // At most one more try for each thing that can be learnt: the chat has moved, its topic is lost.
     for (let tries = 1; ; tries += 1) {
       const { chat } = this.addressOf(place)
-      this.#ready(chat)
+      const content = fromLostTopic(deliverable(operation.content), chats.lostTopic(place))
+      const messages = messagesOf(content)
+      this.#ready(chat, messages)
       this.#beginPost(operation, chat)
       try {
-        const id = idOf(await this.#told(chat, () => this.#send(operation, signal)))
-        this.#noteSent(key, chat, id)
-        return refOf(place, chat, id)
+        const sent = await this.#told(chat, () => this.#send(operation, content, signal), messages)
+        return refOf(place, chat, this.#noteSent(key, chat, idsOf(sent)))
       } catch (error) {
         if (isRefused(error)) ledger.refused(key)
         if (tries > 2 || !(error instanceof CallError) || !this.#learn(error, place)) throw error
@@ -137,16 +139,17 @@ export class Delivery {
     return here && replyTo !== undefined && /^\d{1,15}$/.test(replyTo) ? Number(replyTo) : undefined
   }
 
-  #noteSent(key: string, chat: string, id: number): void {
-    this.#deps.ledger.saw(chat, id, true)
+  /** Gives the first number: it stands for all of an album. */
+  #noteSent(key: string, chat: string, ids: readonly [number, ...number[]]): number {
+    for (const id of ids) this.#deps.ledger.saw(chat, id, true)
     this.#deps.ledger.end(key)
+    return ids[0]
   }
 
-  async #send(operation: Post, signal: AbortSignal): Promise<unknown> {
-    const { api, chats } = this.#deps
+  async #send(operation: Post, content: TextContent | FilesContent, signal: AbortSignal): Promise<unknown> {
+    const { api } = this.#deps
     const { place, notify } = operation
     const { chat, thread } = this.addressOf(place)
-    const content = fromLostTopic(deliverable(operation.content), chats.lostTopic(place))
     const answered = this.#answered(operation)
     const manner: Manner = {
       ...(thread === undefined ? {} : { message_thread_id: thread }),
@@ -160,17 +163,16 @@ export class Delivery {
       key,
       typeof value === 'string' ? value : JSON.stringify(value),
     ])
-    const outcome = await sendFile(api, content, Object.fromEntries(fields), signal)
+    const outcome = await sendFiles(api, filesOf(content), Object.fromEntries(fields), signal)
     if ('sent' in outcome) return outcome.sent
-    const words = `⚠️ “${content.name}” could not be sent. ${outcome.unsent}`
-    return sendText(api, chat, { text: words, entities: [] }, manner, signal)
+    return sendText(api, chat, { text: outcome.unsent, entities: [] }, manner, signal)
   }
 
   async #edit({ place, ref, content: wire }: Edit, signal: AbortSignal): Promise<MessageRef> {
     const { api, chats } = this.#deps
     const { chat, id } = this.#messageOf(place, ref)
     const content = fromLostTopic(deliverable(wire), chats.lostTopic(place))
-    // A file stays the one that it was.
+    // Files stay those that they were.
     if ('kind' in content) return ref
     this.#ready(chat)
     try {
@@ -206,10 +208,10 @@ export class Delivery {
   }
 
   /** Throws where the chat must rest: it was told so, or it is better not to let it come to that. */
-  #ready(chat: string): void {
+  #ready(chat: string, messages = 1): void {
     const { chats, budget, now } = this.#deps
     const told = chats.restMs(chat, now())
-    const wait = Math.max(told, budget.waitMs(chat, now()))
+    const wait = Math.max(told, budget.waitMs(chat, now(), messages))
     if (wait <= 0) return
     const why =
       told > 0 ? 'the chat rests, as Telegram has asked' : 'the chat has had all that it may have for now'
@@ -217,9 +219,9 @@ export class Delivery {
   }
 
   /** Makes a call that counts, and remembers for how long the chat is to be left alone. */
-  async #told<T>(chat: string, call: () => Promise<T>): Promise<T> {
+  async #told<T>(chat: string, call: () => Promise<T>, messages = 1): Promise<T> {
     const { budget, chats, log, now } = this.#deps
-    budget.spend(chat, now())
+    budget.spend(chat, now(), messages)
     try {
       return await call()
     } catch (error) {
@@ -270,10 +272,19 @@ function factOf(error: CallError, place: Place, chats: Chats): Fact | undefined 
   return { kind: 'topic', chat: place.chat, thread: place.thread, state }
 }
 
-function idOf(sent: unknown): number {
-  const message = z.object({ message_id: z.int() }).safeParse(sent)
-  if (message.success) return message.data.message_id
-  throw new CallError('lost', 'the answer to a post names no message')
+const sentMessage = z.object({ message_id: z.int() })
+const sentMessages = z.tuple([sentMessage], sentMessage)
+
+/** The numbers of what was sent: one, or those of an album. */
+function idsOf(sent: unknown): [number, ...number[]] {
+  const parsed = sentMessages.safeParse(Array.isArray(sent) ? sent : [sent])
+  if (!parsed.success) throw new CallError('lost', 'the answer to a post names no message')
+  const [first, ...more] = parsed.data
+  return [first.message_id, ...more.map(({ message_id: id }) => id)]
+}
+
+function messagesOf(content: TextContent | FilesContent): number {
+  return 'kind' in content ? filesOf(content).length : 1
 }
 
 function isRefused(error: unknown): boolean {

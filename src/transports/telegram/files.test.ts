@@ -259,11 +259,15 @@ describe('a file for Telegram', () => {
       { ...large, size: 2_000_000 },
       desk.file('good.txt', bytes('good')),
     )
-    const shown = desk.stage.network.posts(owner)
-    assert.match(shown[0]?.text ?? '', /“gone.txt” could not be sent. It is not there any more/)
-    assert.match(shown[1]?.text ?? '', /“empty.txt” could not be sent. It is empty/)
-    assert.match(shown[2]?.text ?? '', /“large.bin” could not be sent. It has 2 MB, and Telegram takes 50 MB/)
-    assert.ok(shown[3]?.['document'] !== undefined)
+    const [shown, more] = desk.stage.network.posts(owner)
+    assert.match(JSON.stringify(shown?.['document']), /good.txt/)
+    const [first = '', second = '', third = ''] = (shown?.caption ?? '').split('\n')
+    assert.match(first, /“gone.txt” could not be sent. It is not there any more/)
+    assert.match(second, /“empty.txt” could not be sent. It is empty/)
+    assert.match(third, /“large.bin” could not be sent. It has 2 MB, and Telegram takes 50 MB/)
+    assert.equal(more, undefined)
+    await desk.give('', gone)
+    assert.match(desk.stage.network.posts(owner).at(-1)?.text ?? '', /^⚠️ “gone.txt” could not be sent/)
   })
 
   test('whose answer was lost is found, not sent again', async () => {
@@ -287,5 +291,113 @@ describe('a file for Telegram', () => {
       assert.equal(found, String(stage.network.posts(owner).at(-1)?.message_id))
       assert.equal(basename(file.path), name)
     }
+  })
+})
+
+describe('several files for Telegram', () => {
+  const kindOf = (message: Readonly<Record<string, unknown>>): string | undefined =>
+    ['photo', 'video', 'audio', 'document', 'voice', 'text'].find((kind) => message[kind] !== undefined)
+  const albums = (desk: Desk): readonly (readonly (string | undefined)[])[] => {
+    const all = Map.groupBy(
+      desk.stage.network.posts(owner),
+      (message) => message['media_group_id'] ?? message,
+    )
+    return [...all.values()].map((messages) => messages.map(kindOf))
+  }
+
+  test('that are shown alike come as an album, in their order; a voice message comes alone', async () => {
+    await using desk = await Desk.open()
+    await desk.give(
+      'Here:',
+      desk.file('a.png', png),
+      desk.file('b.mp4', bytes('video')),
+      desk.file('c.txt', bytes('words')),
+      desk.file('d.pdf', bytes('more')),
+      desk.file('e.ogg', bytes('OggS')),
+      desk.file('f.mp3', bytes('music')),
+      desk.file('g.mp3', bytes('more music')),
+    )
+    assert.deepEqual(albums(desk), [
+      ['text'],
+      ['photo', 'video'],
+      ['document', 'document'],
+      ['voice'],
+      ['audio', 'audio'],
+    ])
+    assert.equal(desk.stage.network.calls('sendMediaGroup').length, 3)
+    const captions = desk.stage.network.posts(owner).map(({ caption }) => caption)
+    assert.deepEqual(captions.slice(1, 5), ['a.png', 'b.mp4', undefined, undefined])
+    assert.deepEqual(desk.stage.network.lints, [])
+  })
+
+  test('are ten in an album at most, and no more than a call may carry', async () => {
+    await using desk = await Desk.open()
+    const files = Array.from({ length: 12 }, (_, index) => desk.file(`${index}.txt`, bytes('x')))
+    const large = Array.from({ length: 3 }, (_, index) => ({
+      ...desk.file(`large-${index}.png`, png),
+      size: 9_000_000,
+    }))
+    const heavy = { ...desk.file('heavy.mp4', bytes('v')), size: 40_000_000 }
+    const view: View = { state: 'ended', parts: [...files, ...large, heavy], choices: [] }
+    assert.deepEqual(
+      desk.stage.transport.render(view).map(({ files: together }) => [together].flat().length),
+      [10, 2, 3, 1],
+    )
+  })
+
+  test('of which some cannot be sent: the others come, and the first of them says so', async () => {
+    await using desk = await Desk.open()
+    const gone = desk.file('gone.png', png)
+    rmSync(gone.path)
+    await desk.give('', gone, desk.file('a.png', png), desk.file('b.png', png))
+    const [first, second] = desk.stage.network.posts(owner)
+    assert.equal(first?.caption, 'a.png\n⚠️ “gone.png” could not be sent. It is not there any more.')
+    assert.equal(second?.caption, 'b.png')
+    await desk.give('', gone, desk.file('empty.png', bytes('')))
+    const words = desk.stage.network.posts(owner).at(-1)?.text ?? ''
+    assert.match(words, /^⚠️ “gone.png” could not be sent.*\n⚠️ “empty.png” could not be sent. It is empty.$/)
+  })
+
+  test('one of which is no picture go as documents, all of them', async () => {
+    await using desk = await Desk.open()
+    await desk.give('', desk.file('a.png', png), desk.file('broken.png', bytes('not a picture')))
+    assert.deepEqual(albums(desk), [['document', 'document']])
+  })
+
+  test('whose answer was lost are found by the first of them, and none is sent again', async () => {
+    await using desk = await Desk.open()
+    const { stage } = desk
+    stage.network.person(owner).writes('go')
+    await stage.connect()
+    await stage.taken(1)
+    for (const names of [
+      ['a.png', 'b.png'],
+      ['c.txt', 'd.txt'],
+      ['empty.png', 'e.png', 'f.png'],
+    ]) {
+      stage.network.breaks('sendMediaGroup', { how: 'answer-lost' })
+      const parts = names.map((name) => desk.file(name, name.startsWith('empty') ? bytes('') : png))
+      const [content = {}] = stage.transport.render({ state: 'ended', parts, choices: [] })
+      const operation = { type: 'post', place, content, key: names.join(), notify: true } as const
+      const error: unknown = await stage.transport.deliver(operation, stage.signal).catch((e: unknown) => e)
+      assert.ok(error instanceof DeliveryError && error.failure === 'unknown')
+      const found = await stage.transport.find(operation, new Set(), stage.signal)
+      assert.equal(found, String(stage.network.posts(owner).at(-2)?.message_id))
+    }
+    assert.deepEqual(albums(desk), [
+      ['photo', 'photo'],
+      ['document', 'document'],
+      ['photo', 'photo'],
+    ])
+    assert.match(stage.network.posts(owner).at(-2)?.caption ?? '', /^e.png\n⚠️ “empty.png”/)
+  })
+
+  test('count as so many messages: after an album the chat rests for its budget, not for a penalty', async () => {
+    await using desk = await Desk.open({ limits: {} })
+    const files = Array.from({ length: 10 }, (_, index) => desk.file(`${index}.txt`, bytes('x')))
+    await desk.give('', ...files)
+    const again = desk.give('again', ...files)
+    await assert.rejects(again, (error) => error instanceof DeliveryError && error.failure === 'rate-limited')
+    assert.ok(desk.stage.network.calls('sendMediaGroup').every(({ outcome }) => outcome?.ok === true))
   })
 })

@@ -1,6 +1,6 @@
 import { CallError, type BotApi } from './bot-api.ts'
-import type { FileContent, TextContent } from './content.ts'
-import { captionOf } from './files-out.ts'
+import { filesOf, type FilesContent, type TextContent } from './content.ts'
+import { firstCaption } from './files-out.ts'
 import { editText } from './text-out.ts'
 
 /** Numbers that are tried beyond the newest message that is known. */
@@ -25,7 +25,7 @@ export interface Range {
 export async function findPost(
   api: BotApi,
   chat: string,
-  content: TextContent | FileContent,
+  content: TextContent | FilesContent,
   { after, newest, taken }: Range,
   signal: AbortSignal,
 ): Promise<number | undefined> {
@@ -43,12 +43,13 @@ async function isAt(
   api: BotApi,
   chat: string,
   id: number,
-  content: TextContent | FileContent,
+  content: TextContent | FilesContent,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
     if ('kind' in content) {
-      const caption = captionOf(content)
+      // Of an album, the first message stands for all.
+      const caption = await firstCaption(filesOf(content), api)
       const words = caption === undefined ? {} : { caption }
       await api.call((bot, stop) => bot.editMessageCaption(chat, id, words, stop), signal)
     } else {

@@ -1,12 +1,12 @@
-import type { FileContent, TextContent } from './content.ts'
+import type { FilesContent, TextContent } from './content.ts'
 import { join, whole } from './formatted.ts'
 import { messageLimits } from './split.ts'
 
 /** What was meant for a topic that takes no more messages says so where it is shown instead, if that fits. */
 export function fromLostTopic(
-  content: TextContent | FileContent,
+  content: TextContent | FilesContent,
   topic: { readonly name?: string; readonly state: string } | undefined,
-): TextContent | FileContent {
+): TextContent | FilesContent {
   if (topic === undefined || 'kind' in content) return content
   const name = topic.name === undefined ? 'A topic' : `The topic “${topic.name}”`
   const line = whole(`${name} is ${topic.state}, so this comes here:`, { type: 'italic' })

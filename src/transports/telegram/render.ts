@@ -2,6 +2,7 @@ import type { Content } from '../../core/transport.ts'
 import type { Part, View } from '../../core/view.ts'
 import { planLines } from '../plan-lines.ts'
 import { clean, isBlank, oneLine } from './clean-text.ts'
+import { inMessages } from './file-ways.ts'
 import { join, plain, trim, whole, type Entity, type Formatted } from './formatted.ts'
 import { growingMarkdown } from './growing.ts'
 import { keyboard, type Keyboard } from './keyboard.ts'
@@ -24,8 +25,14 @@ interface FileMessage extends Content {
   readonly size: number
 }
 
-/** What one message holds, in the words of the Bot API. */
-export type MessageContent = TextMessage | FileMessage
+/** Files that are shown together. */
+interface Album extends Content {
+  readonly kind: 'album'
+  readonly files: readonly FileMessage[]
+}
+
+/** What one message holds, or an album of some, in the words of the Bot API. */
+export type MessageContent = TextMessage | FileMessage | Album
 
 /** What a person wants to see of a turn besides the answer. */
 export interface Shows {
@@ -92,13 +99,19 @@ function render(view: View, markdown: FormatText, shows: Shows): readonly Messag
       : {}),
   }))
   // Files come when all is said: what is posted keeps its place, and a text that grows needs room below.
-  return view.state === 'working' ? messages : [...messages, ...view.parts.flatMap(fileOf)]
+  return view.state === 'working'
+    ? messages
+    : [...messages, ...inMessages(view.parts.flatMap(fileOf)).flatMap(together)]
 }
 
 function fileOf(part: Part): readonly FileMessage[] {
   if (part.kind !== 'file') return []
   const { path, name, mimeType, size } = part
   return [{ kind: 'file', path, name, mime_type: mimeType, size }]
+}
+
+function together(files: readonly FileMessage[]): readonly MessageContent[] {
+  return files.length > 1 ? [{ kind: 'album', files }] : files
 }
 
 type Group = readonly Tool[] | Exclude<Part, Tool | { readonly kind: 'file' }>

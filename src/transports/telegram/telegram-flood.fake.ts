@@ -21,13 +21,16 @@ export class Flood {
     this.#lint = lint
   }
 
-  /** Throws a 429 when this call to the chat is one too many. */
-  spend(chat: number): void {
+  /**
+   * Throws a 429 when this call to the chat is one too many. An album counts as all of its messages, and has to fit
+   * in whole, as far as that is possible at all.
+   */
+  spend(chat: number, messages = 1): void {
     if (!this.#limits.flood) return
     const { privatePerSecond, privateBurst, groupPerMinute, perSecond } = this.#limits
-    this.#count('bot', perSecond, 1000)
-    if (chat < 0) this.#count(String(chat), groupPerMinute, 60_000)
-    else this.#count(String(chat), privateBurst, (privateBurst / privatePerSecond) * 1000)
+    this.#count('bot', perSecond, 1000, messages)
+    if (chat < 0) this.#count(String(chat), groupPerMinute, 60_000, messages)
+    else this.#count(String(chat), privateBurst, (privateBurst / privatePerSecond) * 1000, messages)
   }
 
   /** Drafts have a budget of their own. */
@@ -37,7 +40,7 @@ export class Flood {
     this.#count(`draft ${chat}`, draftBurst, (draftBurst / draftsPerSecond) * 1000)
   }
 
-  #count(key: string, most: number, spanMs: number): void {
+  #count(key: string, most: number, spanMs: number, messages = 1): void {
     const now = this.#now()
     const window = this.#windows.get(key) ?? { calls: [], restUntil: 0, penaltySeconds: 0 }
     this.#windows.set(key, window)
@@ -46,8 +49,8 @@ export class Flood {
       throw tooMany(window.restUntil - now)
     }
     window.calls = window.calls.filter((at) => at > now - spanMs)
-    if (window.calls.length < most) {
-      window.calls.push(now)
+    if (window.calls.length + Math.min(messages, most) <= most) {
+      window.calls.push(...Array.from({ length: messages }, () => now))
       return
     }
     const { firstPenaltySeconds, longestPenaltySeconds } = this.#limits

@@ -5,18 +5,23 @@ import { Wire } from './telegram-client.fake.ts'
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
 const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 
-/** Uploads a file as any client would; gives the HTTP status and the answer. */
+/** Uploads a file, or several by the names of their parts, as any client would; gives the HTTP status and the answer. */
 async function upload(
   wire: Wire,
   kind: string,
-  content: Uint8Array<ArrayBuffer> | string,
-  more: Readonly<Record<string, string>> = {},
+  content: Uint8Array<ArrayBuffer> | string | Readonly<Record<string, Uint8Array<ArrayBuffer>>>,
+  more: Readonly<Record<string, unknown>> = {},
 ): Promise<{ status: number; description?: string; result?: Record<string, unknown> }> {
   const form = new FormData()
   form.set('chat_id', '5')
-  for (const [key, value] of Object.entries(more)) form.set(key, value)
-  if (typeof content === 'string') form.set(kind, content)
-  else form.set(kind, new Blob([content]), 'a file.bin')
+  for (const [key, value] of Object.entries(more)) {
+    form.set(key, typeof value === 'string' ? value : JSON.stringify(value))
+  }
+  const parts = typeof content === 'string' || content instanceof Uint8Array ? { [kind]: content } : content
+  for (const [name, part] of Object.entries(parts)) {
+    if (typeof part === 'string') form.set(name, part)
+    else form.set(name, new Blob([part]), 'a file.bin')
+  }
   const method = `send${kind.charAt(0).toUpperCase()}${kind.slice(1)}`
   const { apiRoot, token } = wire.network
   const response = await fetch(`${apiRoot}/bot${token}/${method}`, { method: 'POST', body: form })
@@ -88,6 +93,51 @@ describe('the fake network: files', () => {
     await wire.refused('sendMediaGroup', album(...many), /wrong number/)
     const mixed = album(item('photo', photo), item('document', document))
     await wire.refused('sendMediaGroup', mixed, /can't mix/)
+    await wire.refused('sendMediaGroup', album(item('voice', photo)), /type of media is not supported/)
+    const [first, second] = wire.network.posts(5)
+    assert.equal(typeof first?.['media_group_id'], 'string')
+    assert.equal(first?.['media_group_id'], second?.['media_group_id'])
+  })
+
+  test('come to an album as parts of its request, and where one is refused, none is shown', async () => {
+    await using wire = await Wire.start()
+    wire.network.person(5).starts()
+    const item = (part: string) => ({ type: 'photo', media: `attach://${part}`, caption: part })
+    const parts = { a: png, b: png }
+    assert.equal((await upload(wire, 'mediaGroup', parts, { media: [item('a'), item('b')] })).status, 200)
+    assert.deepEqual(
+      wire.network.posts(5).map(({ caption }) => caption),
+      ['a', 'b'],
+    )
+    const without = await upload(wire, 'mediaGroup', { a: png }, { media: [item('a'), item('b')] })
+    assert.match(without.description ?? '', /has not come with the request/)
+    const broken = await upload(
+      wire,
+      'mediaGroup',
+      { a: png, b: bytes('x') },
+      { media: [item('a'), item('b')] },
+    )
+    assert.match(broken.description ?? '', /IMAGE_PROCESS_FAILED/)
+    assert.equal(wire.network.posts(5).length, 2)
+    assert.deepEqual(wire.network.lints, [])
+    await upload(wire, 'mediaGroup', { a: png, c: png }, { media: [item('a')] })
+    assert.deepEqual(wire.network.lints, ['sendMediaGroup has no parameter c'])
+  })
+
+  test('count one by one where they come as an album, and have to fit in whole', async () => {
+    await using wire = await Wire.start({ limits: {} })
+    wire.network.world.freeze()
+    wire.network.person(5).starts()
+    const media = ['a', 'b', 'c'].map((name) => ({
+      type: 'photo',
+      media: wire.network.world.files.keep('photo', name, png).id,
+    }))
+    assert.ok((await wire.call('sendMediaGroup', { chat_id: 5, media })).ok)
+    await wire.refused('sendMediaGroup', { chat_id: 5, media }, /Too Many Requests/, 429)
+    wire.network.world.advance(5001)
+    const many = Array.from({ length: 10 }, () => media[0])
+    assert.ok((await wire.call('sendMediaGroup', { chat_id: 5, media: many })).ok)
+    await wire.refused('sendMessage', { chat_id: 5, text: 'x' }, /Too Many Requests/, 429)
   })
 
   test('have captions that are edited only into something else; words have none', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { Upload, type StoredFile } from './telegram-files.fake.ts'
 import { checkKeyboard, keyboard } from './telegram-keyboard.fake.ts'
@@ -17,15 +18,20 @@ import { threadOfMessage, type WireMessage, type World } from './telegram-world.
 
 const kinds = ['photo', 'document', 'video', 'audio', 'voice', 'animation', 'video_note'] as const
 type Kind = (typeof kinds)[number]
+const albumKinds = ['photo', 'video', 'document', 'audio'] as const
 
 const given = z.union([z.instanceof(Upload), z.string()])
-const manner = {
+/** An album has no keyboard, and its items have the captions. */
+const albumManner = {
   chat_id: chatId,
-  caption: z.string().optional(),
-  caption_entities: entities.optional(),
   message_thread_id: integer.optional(),
   disable_notification: flag.optional(),
   reply_parameters: replyParameters.optional(),
+}
+const manner = {
+  ...albumManner,
+  caption: z.string().optional(),
+  caption_entities: entities.optional(),
   reply_markup: wired(keyboard).optional(),
 }
 
@@ -36,17 +42,22 @@ const album = wired(
 /** Methods that send files, tell where they are, or change what stands under them. */
 export const mediaMethods = {
   ...Object.fromEntries(kinds.map((kind) => [nameOf(kind), sending(kind)])),
-  sendMediaGroup: method({ ...manner, media: album, parts: z.unknown().optional() }, (parameters, call) => {
-    const { media } = parameters
+  sendMediaGroup: method({ ...albumManner, media: album }, (parameters, call) => {
+    const { media, ...rest } = parameters
     if (media.length === 0 || media.length > 10) throw badRequest('group send failed: wrong number of media')
-    const types = new Set(media.map(({ type }) => (type === 'video' ? 'photo' : type)))
-    if (types.size > 1) throw badRequest("can't mix media of these types in one album")
-    return media.map(({ type, media: file, caption }) => {
-      const kind = kinds.find((one) => one === type)
+    if (new Set(media.map(({ type }) => (type === 'video' ? 'photo' : type))).size > 1) {
+      throw badRequest("can't mix media of these types in one album")
+    }
+    // All of it is looked at before any of it is shown.
+    const items = media.map(({ type, media: file, caption }) => {
+      const kind = albumKinds.find((one) => one === type)
       if (kind === undefined) throw badRequest('type of media is not supported')
-      if (file.startsWith('attach://')) throw badRequest(`file ${file} has not come with the request`)
-      return send(kind, { ...parameters, caption }, call.world.files.named(file, kind), call)
+      return { kind, wanted: { ...rest, caption }, file: mediaOf(kind, file, call) }
     })
+    for (const { wanted } of items) check(wanted, call)
+    call.flood.spend(rest.chat_id, items.length)
+    const group = { media_group_id: randomUUID() }
+    return items.map(({ kind, wanted, file }) => show(kind, wanted, file, call, group))
   }),
   getFile: method({ file_id: z.string() }, ({ file_id: id }, { world }) => world.files.link(id)),
   editMessageCaption: method(
@@ -124,32 +135,57 @@ interface Manner {
   readonly reply_markup?: z.infer<typeof keyboard> | undefined
 }
 
-function send(kind: Kind, wanted: Manner, file: StoredFile, { world, flood }: Call): WireMessage {
-  const {
-    chat_id: id,
-    caption,
-    message_thread_id: thread,
-    reply_parameters: reply,
-    reply_markup: markup,
-  } = wanted
+function send(kind: Kind, wanted: Manner, file: StoredFile, call: Call): WireMessage {
+  check(wanted, call)
+  call.flood.spend(wanted.chat_id)
+  return show(kind, wanted, file, call)
+}
+
+/** Throws what stands against it. */
+function check({ chat_id: id, message_thread_id: thread, ...wanted }: Manner, { world }: Call): void {
   const chat = world.writable(id)
-  const topic = world.topic(chat, thread)
-  if (markup !== undefined) checkKeyboard(markup, world.limits)
-  const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
-  if (reply !== undefined && answered === undefined && reply.allow_sending_without_reply !== true) {
+  world.topic(chat, thread)
+  if (wanted.reply_markup !== undefined) checkKeyboard(wanted.reply_markup, world.limits)
+  const reply = wanted.reply_parameters
+  if (
+    reply !== undefined &&
+    !chat.messages.has(reply.message_id) &&
+    reply.allow_sending_without_reply !== true
+  ) {
     throw badRequest('message to be replied not found')
   }
-  const fixed = caption === undefined || caption === '' ? undefined : world.fixCaption(caption, [])
-  flood.spend(id)
+  if ((wanted.caption ?? '') !== '') world.fixCaption(wanted.caption ?? '', [])
+}
+
+function show(
+  kind: Kind,
+  { chat_id: id, caption = '', message_thread_id: thread, reply_parameters: reply, ...wanted }: Manner,
+  file: StoredFile,
+  { world }: Call,
+  more: object = {},
+): WireMessage {
+  const chat = world.writable(id)
+  const topic = world.topic(chat, thread)
+  const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
   world.endDraft(id, thread)
   return world.put(chat, {
     from: world.bot,
     ...wireFile(kind, file),
-    ...(fixed === undefined ? {} : { caption: fixed.text }),
+    ...(caption === '' ? {} : { caption: world.fixCaption(caption, []).text }),
     ...threadOfMessage(chat, topic, answered),
-    ...(markup === undefined ? {} : { reply_markup: markup }),
+    ...(wanted.reply_markup === undefined ? {} : { reply_markup: wanted.reply_markup }),
     ...(wanted.disable_notification === true ? { silent: true } : {}),
+    ...more,
   })
+}
+
+/** What an item of an album names: a part of the request, or a file that is known. */
+function mediaOf(kind: Kind, named: string, { world, uploads }: Call): StoredFile {
+  const [, part] = /^attach:\/\/(.+)$/.exec(named) ?? []
+  if (part === undefined) return world.files.named(named, kind)
+  const upload = uploads.get(part)
+  if (upload === undefined) throw badRequest(`file ${named} has not come with the request`)
+  return accept(kind, upload, world)
 }
 
 /** A file as a message shows it. */

@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import type { Flood } from './telegram-flood.fake.ts'
+import type { Upload } from './telegram-files.fake.ts'
 import { badRequest } from './telegram-refusal.fake.ts'
 import type { World } from './telegram-world.fake.ts'
 
 export interface Call {
   readonly world: World
   readonly flood: Flood
+  /** The files that came with the request, by the name of their part. */
+  readonly uploads: ReadonlyMap<string, Upload>
   /** Aborted when the client has gone. */
   readonly gone: AbortSignal
 }

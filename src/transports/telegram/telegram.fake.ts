@@ -1,4 +1,5 @@
 import { methods } from './telegram-methods.fake.ts'
+import { Upload } from './telegram-files.fake.ts'
 import { Flood } from './telegram-flood.fake.ts'
 import { HttpSide, type Fault, type WireCall } from './telegram-http.fake.ts'
 import type { Limits } from './telegram-limits.fake.ts'
@@ -193,9 +194,18 @@ export class FakeTelegram {
     if (token !== this.token || !this.#tokenIsValid) throw new Refusal(401, 'Unauthorized')
     const method = methods.get(name.toLowerCase())
     if (method === undefined) throw new Refusal(404, 'Not Found: method not found')
+    const uploads = uploadsIn(parameters)
+    const attached = JSON.stringify(parameters)
     for (const key of Object.keys(parameters)) {
-      if (!method.parameters.includes(key)) this.lints.push(`${name} has no parameter ${key}`)
+      const isKnown =
+        method.parameters.includes(key) || (uploads.has(key) && attached.includes(`attach://${key}`))
+      if (!isKnown) this.lints.push(`${name} has no parameter ${key}`)
     }
-    return method.run(parameters, { world: this.world, flood: this.#flood, gone })
+    return method.run(parameters, { world: this.world, flood: this.#flood, uploads, gone })
   }
+}
+
+function uploadsIn(parameters: object): ReadonlyMap<string, Upload> {
+  const all = Object.entries(parameters)
+  return new Map(all.flatMap(([key, value]) => (value instanceof Upload ? [[key, value]] : [])))
 }

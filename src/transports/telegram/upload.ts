@@ -21,31 +21,29 @@ export interface Answer {
 }
 
 /**
- * Posts a form with a file, as it is read from the disk. The answer counts as soon as it comes, also where the server
+ * Posts a form with files, as they are read from the disk. The answer counts as soon as it comes, also where the server
  * does not wait for the end of the file. (`fetch` fails outside of its promise then.) Throws what Node throws.
  */
 export async function postForm(
   url: string,
   fields: Readonly<Record<string, string>>,
-  file: UploadedFile,
+  files: readonly UploadedFile[],
   signal: AbortSignal,
 ): Promise<Answer> {
   const boundary = `ductor-${randomUUID()}`
-  const head = Buffer.from(headOf(boundary, fields, file))
-  const tail = Buffer.from(`\r\n--${boundary}--\r\n`)
-  const { size } = await stat(file.path)
+  const pieces = await piecesOf(boundary, fields, files)
   const call = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, {
     method: 'POST',
     signal,
     headers: {
       'content-type': `multipart/form-data; boundary=${boundary}`,
-      'content-length': head.length + size + tail.length,
+      'content-length': pieces.reduce((sum, { size }) => sum + size, 0),
     },
   })
   const answered = Promise.withResolvers<IncomingMessage>()
   call.once('response', answered.resolve)
   call.once('error', answered.reject)
-  const sending = pipeline(Readable.from(wholeForm(head, file.path, size, tail)), call)
+  const sending = pipeline(Readable.from(wholeForm(pieces)), call)
   // Where the server answers early and hangs up, its answer says why; without one, this says it.
   sending.catch(answered.reject)
   const response = await answered.promise
@@ -56,24 +54,41 @@ export async function postForm(
   }
 }
 
-/** A file that has grown meanwhile is sent as it was; one that has shrunk breaks the call off. */
-async function* wholeForm(head: Buffer, path: string, size: number, tail: Buffer): AsyncGenerator<Buffer> {
-  yield head
-  if (size > 0) yield* createReadStream(path, { end: size - 1 })
-  yield tail
-}
+/** A stretch of the form: words of its own, or a file of which so many bytes go. */
+type Piece =
+  | { readonly words: string; readonly size: number }
+  | { readonly path: string; readonly size: number }
 
-function headOf(
+async function piecesOf(
   boundary: string,
   fields: Readonly<Record<string, string>>,
-  { field, name, mimeType }: UploadedFile,
-): string {
-  const parts = Object.entries(fields).map(
-    ([key, value]) => `--${boundary}\r\ncontent-disposition: form-data; name="${key}"\r\n\r\n${value}\r\n`,
+  files: readonly UploadedFile[],
+): Promise<readonly Piece[]> {
+  const values = Object.entries(fields).map(([name, value]) =>
+    words(`--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`),
   )
+  const parts = files.map(async (file) => {
+    const { size } = await stat(file.path)
+    return [words(headOf(boundary, file)), { path: file.path, size }, words('\r\n')]
+  })
+  return [...values, ...(await Promise.all(parts)).flat(), words(`--${boundary}--\r\n`)]
+}
+
+function words(line: string): Piece {
+  return { words: line, size: Buffer.byteLength(line) }
+}
+
+/** A file that has grown meanwhile is sent as it was; one that has shrunk breaks the call off. */
+async function* wholeForm(pieces: readonly Piece[]): AsyncGenerator<Buffer> {
+  for (const piece of pieces) {
+    if ('words' in piece) yield Buffer.from(piece.words)
+    else if (piece.size > 0) yield* createReadStream(piece.path, { end: piece.size - 1 })
+  }
+}
+
+function headOf(boundary: string, { field, name, mimeType }: UploadedFile): string {
   const type = /^[\w.+-]+\/[\w.+-]+$/.test(mimeType) ? mimeType : 'application/octet-stream'
-  const about = `--${boundary}\r\ncontent-disposition: form-data; name="${field}"; filename="${quotable(name)}"\r\ncontent-type: ${type}\r\n\r\n`
-  return [...parts, about].join('')
+  return `--${boundary}\r\ncontent-disposition: form-data; name="${field}"; filename="${quotable(name)}"\r\ncontent-type: ${type}\r\n\r\n`
 }
 
 /** As browsers write the names of files in forms. */
