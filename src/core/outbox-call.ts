@@ -30,6 +30,7 @@ export async function call(
   const { ledger, keep, signal } = deps
   const { publication } = shown
   let ref: MessageRef
+  let begun = false
   try {
     if (step.do !== 'edit' && (await find(shown, step.index, transport, deps))) return 'answered'
     if (step.do === 'delete' && step.post.ref === undefined) {
@@ -37,10 +38,16 @@ export async function call(
       return 'answered'
     }
     await keep(() => ledger.begin(shown, step, transport))
+    begun = true
     ref = await transport.deliver(operation(publication, step), signal)
   } catch (error) {
     if (signal.aborted) return 'unanswered'
-    return keep(() => failed(shown, step, error, transport, deps))
+    return keep(() => {
+      if (begun && wasNotCarriedOut(error) && step.do === 'post' && !transport.dropsDoubles) {
+        ledger.unbegin(shown, step)
+      }
+      return failed(shown, step, error, transport, deps)
+    })
   }
   await keep(() => ledger.done(shown, publication, step, ref))
   return 'answered'
@@ -69,6 +76,12 @@ async function find(
   return true
 }
 
+function wasNotCarriedOut(error: unknown): boolean {
+  return (
+    error instanceof DeliveryError && (error.failure === 'unreachable' || error.failure === 'rate-limited')
+  )
+}
+
 function failed(
   shown: Shown,
   step: CallStep,
@@ -87,7 +100,6 @@ function failed(
     case 'rate-limited':
       return { restMs: (error instanceof DeliveryError ? error.retryAfterMs : undefined) ?? 1000 }
     case 'unreachable':
-      if (step.do === 'post' && !transport.dropsDoubles) ledger.unbegin(shown, step)
       return 'unanswered'
     case 'unknown':
       ledger.note(shown, 'doubtful', reason)

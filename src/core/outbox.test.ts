@@ -125,6 +125,34 @@ test('a post that was looked for and is not there is sent again; while nobody ca
   assert.deepEqual(stage.transport.texts, ['end'])
 })
 
+for (const failure of ['rate-limited', 'unreachable'] as const) {
+  test(`a post that failed as ${failure} is surely not there: nobody looks for it, and no trace says it may be twice`, async () => {
+    const stage = setStage()
+    let looks = 0
+    stage.transport.find = async () => void (looks += 1)
+    failOnce(stage, failure)
+    show(stage, ended('end'))
+    await settled(stage)
+    assert.equal(looks, 0)
+    const events = stage.store.trace(stage.transport.sheets[0]?.ref ?? '').map(({ event }) => event)
+    assert.deepEqual(events, ['shown', 'delivered'])
+  })
+}
+
+test('a post in doubt stays so while the looking for it has to wait', async () => {
+  const stage = setStage()
+  let looks = 0
+  stage.transport.find = async () => {
+    looks += 1
+    if (looks === 1) throw new DeliveryError('rate-limited', 'as planned', { retryAfterMs: 5 })
+    return stage.transport.sheets[0]?.ref
+  }
+  failOnce(stage, 'unknown', 'after')
+  show(stage, ended('end'))
+  await settled(stage)
+  assert.deepEqual([looks, stage.transport.texts], [2, ['end']])
+})
+
 test('a notice that was withdrawn while nobody knew whether it was there is looked for and goes', async () => {
   const stage = setStage()
   stage.transport.find = async () => stage.transport.sheets[0]?.ref
