@@ -30,20 +30,21 @@ export async function call(
   const { ledger, keep, signal } = deps
   const { publication } = shown
   let ref: MessageRef
-  let begun = false
+  /** Is this the only attempt at a post that can have been carried out? */
+  let isFirst = false
   try {
     if (step.do !== 'edit' && (await find(shown, step.index, transport, deps))) return 'answered'
     if (step.do === 'delete' && step.post.ref === undefined) {
       await keep(() => ledger.forget(shown, step.index))
       return 'answered'
     }
+    isFirst = doubtfulPost(shown, step.index) === undefined
     await keep(() => ledger.begin(shown, step, transport))
-    begun = true
     ref = await transport.deliver(operation(publication, step), signal)
   } catch (error) {
     if (signal.aborted) return 'unanswered'
     return keep(() => {
-      if (begun && wasNotCarriedOut(error) && step.do === 'post' && !transport.dropsDoubles) {
+      if (isFirst && wasNotCarriedOut(error) && step.do === 'post' && !transport.dropsDoubles) {
         ledger.unbegin(shown, step)
       }
       return failed(shown, step, error, transport, deps)

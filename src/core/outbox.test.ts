@@ -153,6 +153,24 @@ test('a post in doubt stays so while the looking for it has to wait', async () =
   assert.deepEqual([looks, stage.transport.texts], [2, ['end']])
 })
 
+for (const failure of ['rate-limited', 'unreachable'] as const) {
+  test(`a post in doubt is looked for again when its second sending failed as ${failure}`, async () => {
+    const stage = setStage()
+    let looks = 0
+    stage.transport.find = async () => {
+      looks += 1
+      // At the first look it is not there yet.
+      if (looks > 1) return stage.transport.sheets[0]?.ref
+      failOnce(stage, failure)
+      return undefined
+    }
+    failOnce(stage, 'unknown', 'after')
+    show(stage, ended('end'))
+    await settled(stage)
+    assert.deepEqual([looks, stage.transport.texts], [2, ['end']])
+  })
+}
+
 test('a notice that was withdrawn while nobody knew whether it was there is looked for and goes', async () => {
   const stage = setStage()
   stage.transport.find = async () => stage.transport.sheets[0]?.ref
