@@ -1,13 +1,19 @@
+import { z } from 'zod'
 import type { WireEntity } from '../../../src/transports/telegram/telegram-entities.fake.ts'
 import type { FakeTelegram } from '../../../src/transports/telegram/telegram.fake.ts'
 import type { WireMessage } from '../../../src/transports/telegram/telegram-world.fake.ts'
 
 /** What a chat looks like to the person in it, as far as HTML can show it. */
 export function chatHtml(telegram: FakeTelegram, chat: number, thread?: number): string {
-  const messages = telegram
+  const here = telegram
     .messages(chat)
     .filter((message) => message.message_thread_id === thread || message.message_id === thread)
-    .map((message) => messageHtml(message, telegram))
+  const messages = [...Map.groupBy(here, (message) => message['media_group_id'] ?? message).values()].map(
+    (group) => {
+      const html = group.map((message) => messageHtml(message, telegram)).join('')
+      return group.length > 1 ? `<section class="album">${html}</section>` : html
+    },
+  )
   const draft = telegram.draft(chat, thread)
   if (draft === undefined) return messages.join('\n')
   const text = draft.text === '' ? '<i>Thinking …</i>' : textHtml(draft.text, draft.entities)
@@ -26,7 +32,7 @@ function messageHtml(message: WireMessage, telegram: FakeTelegram): string {
   const words = text === undefined ? escape(caption ?? '') : textHtml(text, entities)
   return [
     `<article class="${mine ? 'bot' : 'person'}" data-id="${id}">`,
-    fileHtml(message),
+    pictureHtml(message, telegram) ?? fileHtml(message),
     words === '' ? '' : `<div class="text">${words}</div>`,
     message.edit_date === undefined ? '' : '<small>edited</small>',
     reaction === undefined ? '' : `<span class="reaction">${reaction}</span>`,
@@ -55,6 +61,21 @@ const signs: Readonly<Record<string, string>> = {
   audio: '🎵',
   voice: '🎤',
   animation: '🎞',
+}
+
+const pictureTypes = { '\u0089': 'png', '\u00ff': 'jpeg', R: 'webp' } as const
+const photos = z.array(z.object({ file_id: z.string() }))
+
+/** A photo, as long as it is one that a browser can show. */
+function pictureHtml({ photo }: WireMessage, telegram: FakeTelegram): string | undefined {
+  const largest = photos.safeParse(photo).data?.at(-1)
+  if (largest === undefined) return undefined
+  const { bytes, name } = telegram.world.files.named(largest.file_id, 'photo')
+  const head = String.fromCharCode(bytes[0] ?? 0)
+  const type = Object.entries(pictureTypes).find(([first]) => first === head)?.[1]
+  if (type === undefined) return undefined
+  const data = Buffer.from(bytes).toString('base64')
+  return `<img alt="${escape(name)}" src="data:image/${type};base64,${data}" />`
 }
 
 function fileHtml(message: WireMessage): string {
