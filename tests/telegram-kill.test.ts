@@ -95,3 +95,37 @@ test(`${messages} messages in ${chats.length} chats, killed ${kills} times: none
     `${answered} answered; ${begun.length} run, ${messages - begun.length} asked about or dropped; ${twice.length} shown twice`,
   )
 })
+
+test('killed when Telegram has an album but has not said so: it stands once', async (t) => {
+  const owner = 4711
+  const telegram = await FakeTelegram.start({ limits: { flood: false } })
+  t.after(() => telegram.stop())
+  await using home = new Home({
+    telegram_token: telegram.token,
+    telegram_api_root: telegram.apiRoot,
+    allowed_user_ids: [owner],
+    provider: 'demo',
+  })
+  const running = home.start()
+  await running.ready()
+  telegram.breaks('sendMediaGroup', { how: 'answer-kept' })
+  telegram.person(owner).writes('file: a.png | file: b.png | file: notes.txt')
+  await eventually(
+    () => telegram.calls('sendMediaGroup').some(({ outcome }) => outcome?.ok === true),
+    'an album',
+  )
+  await running.kill()
+  await home.start().ready()
+  await eventually(
+    () => telegram.posts(owner).some(({ document }) => document !== undefined),
+    'the last file',
+  )
+  await home.quiet()
+  assert.deepEqual(
+    telegram.posts(owner).flatMap(({ caption }) => caption ?? []),
+    ['a.png', 'b.png'],
+  )
+  const [, album] = telegram.posts(owner)
+  const { stdout } = await home.run('trace', String(album?.message_id))
+  assert.match(stdout, /found/)
+})

@@ -10,6 +10,8 @@ export type Fault =
   | { readonly how: 'dropped' }
   /** It is done, and the connection ends before the answer. */
   | { readonly how: 'answer-lost' }
+  /** It is done, and no answer comes. */
+  | { readonly how: 'answer-kept' }
   /** It is done, and the answer ends in its middle. */
   | { readonly how: 'half-answer' }
   /** It is done, and an answer of something else comes. */
@@ -111,6 +113,7 @@ export class HttpSide {
     else if (fault !== undefined && (await beforehand(fault, response))) return
     const { status, body } = await this.#carryOut(call, client.signal)
     if (client.signal.aborted) return
+    if (fault?.how === 'answer-kept') return
     if (fault?.how === 'answer-lost') response.destroy()
     else if (fault?.how === 'half-answer') sendHalf(response, body)
     else if (fault?.how === 'garbled') send(response, 200, { ok: true, result: { nonsense: true } })
@@ -177,6 +180,7 @@ async function beforehand(fault: Fault, response: ServerResponse): Promise<boole
       return true
     }
     case 'answer-lost':
+    case 'answer-kept':
     case 'half-answer':
     case 'garbled':
     case 'slow':
