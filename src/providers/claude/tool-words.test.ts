@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { permissionDetail } from './tool-words.ts'
+import { permissionDetail, permissionTitle, toolTitle } from './tool-words.ts'
 
 const nowhere = { cwd: '/work', plan: undefined }
 
@@ -9,6 +9,13 @@ test('a plan is shown as Claude wrote it, wherever it wrote it', async () => {
   assert.equal((await permissionDetail('ExitPlanMode', { plan }, nowhere)).detail, plan)
   assert.equal((await permissionDetail('ExitPlanMode', {}, { cwd: '/work', plan })).detail, plan)
   assert.match((await permissionDetail('ExitPlanMode', {}, nowhere)).detail, /as Claude told it/)
+})
+
+test('a tool of an MCP server is named as a person would, not as Claude writes it', () => {
+  assert.equal(toolTitle('mcp__ductor__send_file', { path: 'a.txt' }), 'ductor: send_file a.txt')
+  assert.equal(toolTitle('mcp__my_files__list__all', {}), 'my_files: list__all')
+  assert.equal(permissionTitle('mcp__mail__send'), 'Use send of mail')
+  assert.equal(toolTitle('Bash', { command: 'ls' }), 'Bash: ls')
 })
 
 test('several edits of one file are one diff, and $ in the new text is a letter', async () => {

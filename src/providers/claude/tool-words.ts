@@ -3,11 +3,13 @@ import { diffOf } from './diff.ts'
 const titleLimit = 80
 const subjects = ['command', 'file_path', 'notebook_path', 'path', 'pattern', 'url', 'query', 'description']
 
-/** A tool in a few words on one line: `Bash: ls -la`. */
+/** A tool in a few words on one line: `Bash: ls -la`, and one of an MCP server `files: read /etc/hosts`. */
 export function toolTitle(name: string, input: Readonly<Record<string, unknown>>): string {
   const subject = subjects.map((key) => input[key]).find((value) => typeof value === 'string')
-  if (typeof subject !== 'string') return name
-  const line = `${name}: ${subject.replaceAll(/\s+/g, ' ').trim()}`
+  const { server, tool } = ownerOf(name)
+  if (typeof subject !== 'string') return server === undefined ? tool : `${server}: ${tool}`
+  const lead = server === undefined ? `${tool}:` : `${server}: ${tool}`
+  const line = `${lead} ${subject.replaceAll(/\s+/g, ' ').trim()}`
   return line.length > titleLimit ? `${line.slice(0, titleLimit - 1)}…` : line
 }
 
@@ -25,7 +27,14 @@ const acts: Readonly<Record<string, string>> = {
 
 /** What the tool would do, in a few words. */
 export function permissionTitle(name: string): string {
-  return acts[name] ?? `Use ${name}`
+  const { server, tool } = ownerOf(name)
+  return server === undefined ? (acts[tool] ?? `Use ${tool}`) : `Use ${tool} of ${server}`
+}
+
+/** Claude writes the tools of MCP servers `mcp__server__tool`. */
+function ownerOf(name: string): { readonly server?: string; readonly tool: string } {
+  const [, server, tool] = /^mcp__(.+?)__(.+)$/.exec(name) ?? []
+  return server === undefined || tool === undefined ? { tool: name } : { server, tool }
 }
 
 /** What exactly a tool would do, and what that is written in. */
