@@ -21,7 +21,7 @@ export function queueNotice(
   { ahead, steerable }: { readonly ahead: number; readonly steerable: boolean },
 ): Notice {
   const cancel: Offer = { label: 'Cancel', style: 'danger', action: { do: 'cancel', seq } }
-  const steer: Offer = { label: 'Steer', action: { do: 'steer', seq } }
+  const steer: Offer = { label: 'Say it now', action: { do: 'steer', seq } }
   return {
     key: queueKey(seq),
     place,

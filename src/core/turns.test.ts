@@ -66,15 +66,15 @@ function lively() {
   return { stage, provider }
 }
 
-test('/now goes into the running turn; the Steer button does the same with what waits', async () => {
+test('/now goes into the running turn; the button “Say it now” does the same with what waits', async () => {
   const { stage, provider } = lively()
   await stage.hear(message('long'))
   await shows(stage, 'begun')
   await stage.hear(message('/now mind the tests'))
   await shows(stage, 'It went into the running turn.')
   await stage.hear(message('and the docs'))
-  await eventually(() => stage.transport.token('Steer'))
-  await stage.hear(press(stage, 'Steer'))
+  await eventually(() => stage.transport.token('Say it now'))
+  await stage.hear(press(stage, 'Say it now'))
   await shows(stage, /→ It went into the running turn/)
   assert.deepEqual(provider.steered, ['mind the tests', 'and the docs'])
   await stage.hear(message('/stop'))
@@ -118,8 +118,8 @@ test('what was steered into a turn that is cut off is asked about with it', asyn
   await before.hear(message('deploy'))
   await shows(before, 'begun')
   await before.hear(message('but not on fridays'))
-  await eventually(() => before.transport.token('Steer'))
-  await before.hear(press(before, 'Steer'))
+  await eventually(() => before.transport.token('Say it now'))
+  await before.hear(press(before, 'Say it now'))
   await eventually(() => provider.steered.length === 1)
   before.kill()
   const after = setStage({ path })
