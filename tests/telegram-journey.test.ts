@@ -199,3 +199,39 @@ test('a config.json that cannot be used is told to the owner, and what was good 
   stage.person.writes('say: still here')
   await stage.shows('still here')
 })
+
+test('a person who sees a rich message gets answers as such, also after a restart, and can take it back', async () => {
+  await using stage = await begin()
+  const { telegram, person } = stage
+  const rich = () => telegram.posts(owner).filter(({ rich_message: message }) => message !== undefined)
+  const offering = (label: string) =>
+    eventually(
+      () =>
+        telegram
+          .posts(owner)
+          .findLast(({ reply_markup: markup }) => JSON.stringify(markup ?? '').includes(label))?.message_id,
+      label,
+    )
+  const running = stage.home.start()
+  await running.ready()
+  person.writes('say: # Before')
+  await stage.shows('Before')
+  person.writes('/rich on')
+  person.presses(await offering('Yes, I see it'), 'Yes, I see it')
+  await stage.shows(/come as rich messages in this chat from now on/)
+  assert.equal(rich().length, 1)
+  person.writes('say: # A heading')
+  await eventually(() => rich().length === 2, 'a rich answer')
+  await stage.home.quiet()
+  await running.kill()
+  await stage.home.start().ready()
+  person.writes('say: # Another heading')
+  await eventually(() => rich().length === 3, 'a rich answer after the restart')
+  person.writes('/rich off')
+  await stage.shows(/Answers come as text/)
+  person.writes('say: # After')
+  await stage.shows('After')
+  person.writes('/help')
+  await stage.shows(/\/rich \[on\|off\] – tables/)
+  assert.deepEqual(telegram.lints, [])
+})

@@ -1,6 +1,6 @@
 import { authorise } from './authorise.ts'
 import { belongsTogether } from './burst.ts'
-import { parseCommand, type Command } from './command.ts'
+import { commandsOn, parseCommand, type Command } from './command.ts'
 import { mark } from './courtesy.ts'
 import type { Flow } from './flow.ts'
 import type { Edit, Inbound, Message, Press, Redaction } from './message.ts'
@@ -87,7 +87,11 @@ export class Admission {
 
   /** Is it a command, a choice that was typed, or words that an agent waits for? */
   #isErrand(message: Message, transport: Transport): boolean {
-    if (parseCommand(message.text, transport.commandPrefixes, this.#commands) !== undefined) return true
+    if (
+      parseCommand(message.text, transport.commandPrefixes, commandsOn(transport, this.#commands)) !==
+      undefined
+    )
+      return true
     if (this.#isAnswer(message)) return true
     if (stopWords.has(message.text.trim().toLowerCase()) && this.#runs(message)) return true
     return transport.choices === 'typed' && pressed(this.#flow, message) !== undefined

@@ -1,4 +1,4 @@
-import { parseCommand, type Command, type CommandAnswer } from './command.ts'
+import { commandsOn, parseCommand, type Command, type CommandAnswer } from './command.ts'
 import type { Flow } from './flow.ts'
 import type { Message } from './message.ts'
 import { pressed } from './press.ts'
@@ -38,8 +38,9 @@ async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<v
   const { inbound } = row
   if (inbound.kind === 'press') return pressed(flow, inbound)?.()
   if (inbound.kind !== 'message') return undefined
-  const prefixes = flow.transports.get(inbound.place.transport)?.commandPrefixes ?? ['/']
-  const call = parseCommand(inbound.text, prefixes, deps.commands)
+  const transport = flow.transports.get(inbound.place.transport)
+  const prefixes = transport?.commandPrefixes ?? ['/']
+  const call = parseCommand(inbound.text, prefixes, commandsOn(transport, deps.commands))
   if (call !== undefined) return command(row, inbound, call, flow, deps)
   if (await takenAsWords(inbound, flow)) return undefined
   const press = pressed(flow, inbound)

@@ -2,7 +2,7 @@ import type { Message } from './message.ts'
 import type { Offer } from './notices.ts'
 import type { ModelList, SessionSummary, Steered } from './provider.ts'
 import type { SessionRow, StrandRow, TraceLine } from './store.ts'
-import type { OwnCommand } from './transport.ts'
+import type { OwnCommand, Transport } from './transport.ts'
 
 /** What a command answers: plain text, letters of a fixed width under it, things to press. */
 export interface CommandAnswer {
@@ -17,7 +17,7 @@ export interface CommandCall {
   /** What followed the command's name, trimmed. */
   readonly args: string
   readonly commands: readonly Command[]
-  /** Those of the network that it came over, which its transport carries out. */
+  /** Those that only the network has that it came over. */
   readonly ownCommands: readonly OwnCommand[]
   /** What the commands begin with here, the preferred first. */
   readonly prefix: string
@@ -132,6 +132,35 @@ export interface Command {
   readonly needs?: 'owner'
   /** Throws `UserError`: its sentence is the answer. */
   run(call: CommandCall): Promise<string | CommandAnswer>
+}
+
+/** All that can be called over this transport and is carried out by us: what all have, and what it alone has. */
+export function commandsOn(
+  transport: Transport | undefined,
+  commands: readonly Command[],
+): readonly Command[] {
+  return [...commands, ...(transport?.ownCommands ?? []).flatMap(asCommand)]
+}
+
+function asCommand({ name, summary, usage, run }: OwnCommand): readonly Command[] {
+  if (run === undefined) return []
+  const command: Command = {
+    name,
+    summary,
+    group: 'ductor',
+    ...(usage === undefined ? {} : { usage }),
+    async run({ args, message }) {
+      const { text, offers = [] } = await run(args, message.place)
+      return {
+        text,
+        offers: offers.map(({ args: words, ...offer }) => ({
+          ...offer,
+          action: { do: 'command', name: `${name} ${words}` },
+        })),
+      }
+    },
+  }
+  return [command]
 }
 
 /** The command that `text` calls, if it is one of `commands`; anything else is a prompt. */

@@ -46,7 +46,7 @@ export type CallStep = Exclude<Step, { do: 'preview' }>
 
 /** The first difference between what is posted and what should be; undefined when they agree. */
 export function nextStep({ publication, posts, previewed }: Shown, transport: Transport): Step | undefined {
-  const wanted = transport.render(publication.view)
+  const wanted = transport.render(publication.view, publication.place)
   const known = new Map(posts.map((post) => [post.index, post]))
   for (const [index, content] of wanted.entries()) {
     const post = known.get(index)

@@ -104,7 +104,7 @@ export interface Transport extends Source {
   readonly policy: Policy
   /** What commands begin with: `/`, and `!` where clients swallow `/`. */
   readonly commandPrefixes: readonly string[]
-  /** Commands that are this network's own and that it carries out itself; help names them. */
+  /** Commands that are this network's own; help names them. */
   readonly ownCommands?: readonly OwnCommand[]
   /** How choices are pressed: by buttons of the network, or (also) by typing their number or label. */
   readonly choices: 'buttons' | 'typed'
@@ -112,8 +112,11 @@ export interface Transport extends Source {
   readonly asksNobody?: boolean
   /** Does the network itself drop a second post with the same key? */
   readonly dropsDoubles: boolean
-  /** Lists the messages that show this view here, first to last. Pure; the outbox makes it so. */
-  render(view: View): readonly Content[]
+  /**
+   * Lists the messages that show this view in this place, first to last; the outbox makes it so. The same at each call,
+   * unless people have changed how they want to see it there or the network has refused a content.
+   */
+  render(view: View, place?: Place): readonly Content[]
   /** Makes one call; `delete` resolves with the ref it was given. Throws nothing but `DeliveryError`. */
   deliver(operation: Operation, signal: AbortSignal): Promise<MessageRef>
   /**
@@ -151,10 +154,27 @@ export interface Transport extends Source {
   answerPress?(press: Press, text: string): Promise<void>
 }
 
-/** A command that a transport carries out without the core. */
+/** A command that only this network has. */
 export interface OwnCommand {
   readonly name: string
   readonly summary: string
+  /** How it is called beyond its name. */
+  readonly usage?: string
+  /**
+   * Carries it out, for somebody who may; what it throws ends up in the log. After a crash it is called again. Without
+   * it, the transport hears the command by itself, before all else.
+   */
+  readonly run?: (args: string, place: Place) => Promise<OwnAnswer>
+}
+
+export interface OwnAnswer {
+  readonly text: string
+  /** To press: the same command with these arguments. */
+  readonly offers?: readonly {
+    readonly label: string
+    readonly args: string
+    readonly style?: 'primary' | 'danger'
+  }[]
 }
 
 /** Shows the content in the place of what was shown before with the same key. */

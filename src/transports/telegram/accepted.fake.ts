@@ -3,12 +3,15 @@ import type { Content } from '../../core/transport.ts'
 import { deliverable, filesOf } from './content.ts'
 import { fixText } from './telegram-entities.fake.ts'
 import { checkKeyboard } from './telegram-keyboard.fake.ts'
+import { blockWords, checkRich } from './telegram-rich.fake.ts'
 import { networkLimits } from './telegram-limits.fake.ts'
 
 /** Fails where the network would refuse one of the messages, or would change it; gives their texts. */
 export function accepted(contents: readonly Content[]): readonly string[] {
   return contents.map((content) => {
     const wire = deliverable(content)
+    if ('rich' in wire)
+      return checkRich({ blocks: wire.rich }, networkLimits).blocks.map(blockWords).join('\n')
     if ('kind' in wire)
       return filesOf(wire)
         .map(({ name }) => name)

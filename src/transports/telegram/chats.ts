@@ -17,6 +17,8 @@ export type Fact =
       readonly firstName?: string
       readonly state?: TopicState
     }
+  /** Those in it see rich messages, or not: a bot cannot tell, so they say it. */
+  | { readonly kind: 'rich'; readonly chat: string; readonly on: boolean }
   /** A person has opened a private chat with the bot, or has blocked it. */
   | { readonly kind: 'person'; readonly chat: string; readonly reachable: boolean }
 
@@ -30,6 +32,7 @@ export class Chats {
   readonly #original = new Map<string, string>()
   readonly #topics = new Map<string, { readonly name?: string; readonly state: TopicState }>()
   readonly #people = new Map<string, boolean>()
+  readonly #rich = new Set<string>()
   readonly #restUntil = new Map<string, number>()
 
   constructor(memory: Memory) {
@@ -39,13 +42,14 @@ export class Chats {
     for (const [key, value] of memory.list('person/')) {
       this.#people.set(key.slice('person/'.length), value === 'reachable')
     }
+    for (const [key] of memory.list('rich/')) this.#rich.add(key.slice('rich/'.length))
     for (const [key, value] of memory.list('rest/')) {
       this.#restUntil.set(key.slice('rest/'.length), Number(value))
     }
   }
 
   /** What has to be remembered for this fact; it holds here already. Nothing where it is known. */
-  learn(fact: Fact): Readonly<Record<string, string>> {
+  learn(fact: Fact): Readonly<Record<string, string | null>> {
     switch (fact.kind) {
       case 'moved':
         if (this.#moved.get(fact.from) === fact.to) return {}
@@ -57,7 +61,16 @@ export class Chats {
         return { [`person/${fact.chat}`]: fact.reachable ? 'reachable' : 'blocked' }
       case 'topic':
         return this.#learnTopic(fact)
+      case 'rich':
+        if (fact.on) this.#rich.add(fact.chat)
+        else this.#rich.delete(fact.chat)
+        return { [`rich/${fact.chat}`]: fact.on ? 'on' : null }
     }
+  }
+
+  /** Do its people see rich messages, as they say? All topics of a chat share that. */
+  isRich(chat: string): boolean {
+    return this.#rich.has(chat)
   }
 
   /** The id under which the conversations of this chat began: that of the group that it was before. */

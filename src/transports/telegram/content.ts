@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { InputRichBlock } from 'grammy/types'
 import type { Content } from '../../core/transport.ts'
 import { CallError } from './bot-api.ts'
 
@@ -23,6 +24,11 @@ const textContent = z.object({
   entities: z.array(entity),
   reply_markup: z.object({ inline_keyboard: z.array(z.array(button)) }).exactOptional(),
 })
+/** Made by us alone, and looked at by Telegram: which blocks there are is known to `rich.ts`. */
+const richBlock = z.custom<InputRichBlock>(
+  (block) => z.looseObject({ type: z.string() }).safeParse(block).success,
+)
+const richContent = z.object({ rich: z.array(richBlock), reply_markup: textContent.shape.reply_markup })
 const fileContent = z.object({
   kind: z.literal('file'),
   path: z.string(),
@@ -35,13 +41,15 @@ const fileContent = z.object({
 const albumContent = z.object({ kind: z.literal('album'), files: z.array(fileContent).min(2).max(10) })
 
 export type TextContent = Readonly<z.infer<typeof textContent>>
+export type RichContent = Readonly<z.infer<typeof richContent>>
 export type FileContent = Readonly<z.infer<typeof fileContent>>
 export type AlbumContent = Readonly<z.infer<typeof albumContent>>
 export type FilesContent = FileContent | AlbumContent
+export type WordsContent = TextContent | RichContent
 
 /** Throws `CallError` for what is not of this transport. */
-export function deliverable(content: Content): TextContent | FilesContent {
-  const parsed = z.union([fileContent, albumContent, textContent]).safeParse(content)
+export function deliverable(content: Content): WordsContent | FilesContent {
+  const parsed = z.union([fileContent, albumContent, richContent, textContent]).safeParse(content)
   if (parsed.success) return parsed.data
   throw new CallError('refused', 'this content is not of this transport', { code: 400 })
 }

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { Log } from '../../core/define.ts'
 import type { MessageRef, Place } from '../../core/message.ts'
-import { DeliveryError, type Memory, type Operation, type Post } from '../../core/transport.ts'
+import { DeliveryError, type Content, type Memory, type Operation, type Post } from '../../core/transport.ts'
 import { CallError, type BotApi } from './bot-api.ts'
 import type { Budget } from './budget.ts'
 import type { Chats, Fact } from './chats.ts'
-import { deliverable, filesOf, type FilesContent, type TextContent } from './content.ts'
+import { deliverable, filesOf, type FilesContent, type WordsContent } from './content.ts'
 import { failureOf, isRefusal, isTopicLost, isUnwanted } from './failure.ts'
 import { sendFiles } from './files-out.ts'
 import { findPost } from './find.ts'
@@ -26,6 +26,8 @@ export interface DeliveryDeps {
   readonly now: () => number
   /** What was learnt of a chat. */
   readonly learnt: (fact: Fact) => void
+  /** Telegram does not take this content as a rich message: it is to be rendered as text. */
+  readonly richRefused: (content: Content) => void
 }
 
 /** Where a call goes: the chat as it is called now, and the topic, as long as the bot may write there. */
@@ -84,6 +86,23 @@ export class Delivery {
     }
   }
 
+  /** Sends a message that nobody waits for, once. Throws only `DeliveryError`. */
+  async show(place: Place, wire: Content, signal: AbortSignal): Promise<void> {
+    const { chat, thread } = this.addressOf(place)
+    const manner = {
+      disable_notification: true,
+      ...(thread === undefined ? {} : { message_thread_id: thread }),
+    }
+    try {
+      const content = deliverable(wire)
+      if ('kind' in content) throw new TypeError('files are shown as posts')
+      this.#ready(chat)
+      await this.#told(chat, () => sendText(this.#deps.api, chat, content, manner, signal))
+    } catch (error) {
+      throw failureOf(error, 'post')
+    }
+  }
+
   addressOf(place: Place): Address {
     const { chats } = this.#deps
     const thread = chats.lostTopic(place) === undefined ? place.thread : undefined
@@ -108,6 +127,7 @@ export class Delivery {
         return refOf(place, chat, this.#noteSent(key, chat, idsOf(sent)))
       } catch (error) {
         if (isRefused(error)) ledger.refused(key)
+        this.#askForText(error, operation.content, content)
         if (tries > 2 || !(error instanceof CallError) || !this.#learn(error, place)) throw error
         if (chats.isReachable(chat) === false) throw error
       }
@@ -146,7 +166,7 @@ export class Delivery {
     return ids[0]
   }
 
-  async #send(operation: Post, content: TextContent | FilesContent, signal: AbortSignal): Promise<unknown> {
+  async #send(operation: Post, content: WordsContent | FilesContent, signal: AbortSignal): Promise<unknown> {
     const { api } = this.#deps
     const { place, notify } = operation
     const { chat, thread } = this.addressOf(place)
@@ -179,6 +199,7 @@ export class Delivery {
       await this.#told(chat, () => editText(api, chat, id, content, signal))
     } catch (error) {
       if (isRefusal(error, /message is not modified/i)) return ref
+      this.#askForText(error, wire, content)
       if (error instanceof CallError) this.#learn(error, place)
       throw error
     }
@@ -216,6 +237,14 @@ export class Delivery {
     const why =
       told > 0 ? 'the chat rests, as Telegram has asked' : 'the chat has had all that it may have for now'
     throw new DeliveryError('rate-limited', why, { retryAfterMs: wait })
+  }
+
+  /** Throws where Telegram does not take a rich message as such: the next try is text. */
+  #askForText(error: unknown, wire: Content, content: WordsContent | FilesContent): void {
+    if (!('rich' in content) || !(error instanceof CallError) || !isAboutContent(error)) return
+    this.#deps.log.warn({ reason: error.message }, 'Telegram does not take a rich message; it goes as text')
+    this.#deps.richRefused(wire)
+    throw new DeliveryError('unreachable', `Telegram does not take the rich message: ${error.message}`)
   }
 
   /** Makes a call that counts, and remembers for how long the chat is to be left alone. */
@@ -283,8 +312,17 @@ function idsOf(sent: unknown): [number, ...number[]] {
   return [first.message_id, ...more.map(({ message_id: id }) => id)]
 }
 
-function messagesOf(content: TextContent | FilesContent): number {
+function messagesOf(content: WordsContent | FilesContent): number {
   return 'kind' in content ? filesOf(content).length : 1
+}
+
+/** A refusal that has nothing to do with the chat, the topic or the message that is to be changed. */
+function isAboutContent(error: CallError): boolean {
+  const { code, message, movedTo } = error
+  if (code === 404) return true
+  const isElsewhere =
+    /chat not found|message to (?:edit|be replied) not found|can't be edited|message_id_invalid|rights/i
+  return code === 400 && movedTo === undefined && !isTopicLost(message) && !isElsewhere.test(message)
 }
 
 function isRefused(error: unknown): boolean {

@@ -84,7 +84,7 @@ export class Drafts {
 
   async #show(place: Place, wire: Content, key: string): Promise<void> {
     const content = deliverable(wire)
-    if ('kind' in content) return
+    if ('kind' in content || 'rich' in content) return
     const now = this.#deps.now()
     const other = this.#drafts.get(place.key)
     if (other !== undefined && other.key !== key && now - other.madeAt < yieldAfterMs) return

@@ -1,5 +1,5 @@
 import { CallError, type BotApi } from './bot-api.ts'
-import { filesOf, type FilesContent, type TextContent } from './content.ts'
+import { filesOf, type FilesContent, type WordsContent } from './content.ts'
 import { firstCaption } from './files-out.ts'
 import { editText } from './text-out.ts'
 
@@ -25,7 +25,7 @@ export interface Range {
 export async function findPost(
   api: BotApi,
   chat: string,
-  content: TextContent | FilesContent,
+  content: WordsContent | FilesContent,
   { after, newest, taken }: Range,
   signal: AbortSignal,
 ): Promise<number | undefined> {
@@ -43,7 +43,7 @@ async function isAt(
   api: BotApi,
   chat: string,
   id: number,
-  content: TextContent | FilesContent,
+  content: WordsContent | FilesContent,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {

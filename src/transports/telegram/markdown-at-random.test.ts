@@ -6,6 +6,7 @@ import type { View } from '../../core/view.ts'
 import { accepted } from './accepted.fake.ts'
 import { block, document } from './markdown-at-random.fake.ts'
 import { renderer } from './render.ts'
+import { RichRendering } from './rich-render.ts'
 import { runSeed as seed } from '../../../tests/support/seeded.ts'
 
 /** Growing documents; with DUCTOR_DOCUMENTS=2000, as many as whole ones. */
@@ -35,6 +36,21 @@ describe('Markdown at random', () => {
       }),
       { numRuns: 2000, seed },
     )
+  })
+
+  test(`2,000 documents in a chat with rich messages: the same holds there (seed ${seed})`, () => {
+    const rich = new RichRendering({ tools: true, thinking: true, reasoning: false }, renderer())
+    let shownRich = 0
+    fc.assert(
+      fc.property(document, (source) => {
+        const contents = rich.render(view(source, 'ended'))
+        if (contents.some((content) => 'rich' in content)) shownRich += 1
+        const shown = letters(written(contents))
+        for (const one of wordsOf(source)) assert.ok(shown.includes(letters(one)), `“${one}” is lost`)
+      }),
+      { numRuns: 2000, seed },
+    )
+    assert.ok(shownRich > 200, `only ${shownRich} of them were rich`)
   })
 
   test(`every third prefix of ${growing} documents: no message is refused (seed ${seed})`, () => {

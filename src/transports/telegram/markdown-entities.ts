@@ -1,18 +1,17 @@
-import type {
-  Code,
-  Definition,
-  FootnoteDefinition,
-  List,
-  ListItem,
-  Nodes,
-  Parents,
-  PhrasingContent,
-  RootContent,
-} from 'mdast'
+import type { Code, FootnoteDefinition, List, ListItem, Nodes, PhrasingContent, RootContent } from 'mdast'
 import { parseMarkdown } from '../markdown.ts'
 import { clean } from './clean-text.ts'
 import { trim, type Formatted } from './formatted.ts'
 import { isLinkable } from './links.ts'
+import {
+  besideCode,
+  definition,
+  definitionsIn,
+  language,
+  picture,
+  says,
+  type Definitions,
+} from './markdown-words.ts'
 import { Pen } from './pen.ts'
 import { writeTable } from './table.ts'
 
@@ -24,30 +23,11 @@ const bullets = ['•', '◦', '▪']
 export function formatMarkdown(source: string): Formatted {
   const cleaned = clean(source)
   const root = parseMarkdown(cleaned)
-  const { definitions, referenced } = collect(root)
+  const { definitions, shown } = definitionsIn(root)
   const pen = new Pen()
   const writer = new Writer(pen, cleaned, definitions)
-  // What nothing refers to would vanish with the syntax that it is.
-  const shown = root.children.filter((node) => node.type !== 'definition' || !referenced.has(node.identifier))
   writer.blocks(shown, 0)
   return trim(pen.finish())
-}
-
-type Definitions = ReadonlyMap<string, string>
-
-/** All link definitions, and the names that the text refers to. */
-function collect(root: Parents): { definitions: Definitions; referenced: ReadonlySet<string> } {
-  const definitions = new Map<string, string>()
-  const referenced = new Set<string>()
-  const open: Nodes[] = [root]
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    if (node.type === 'definition' && !definitions.has(node.identifier)) {
-      definitions.set(node.identifier, node.url)
-    }
-    if (node.type === 'linkReference' || node.type === 'imageReference') referenced.add(node.identifier)
-    if ('children' in node) open.push(...node.children)
-  }
-  return { definitions, referenced }
 }
 
 /** Writes the nodes of one document. */
@@ -129,9 +109,7 @@ class Writer {
   /** What stands behind the fence is a language, and may be more: a name of a file, or words. */
   #code({ value, lang, meta }: Code): void {
     const known = value.trim() === '' ? undefined : language(lang)
-    const said = [known === undefined ? lang : undefined, meta]
-      .filter((word) => (word ?? '') !== '')
-      .join(' ')
+    const said = besideCode(lang, meta, known)
     if (said !== '') {
       this.#pen.write(said)
       this.#pen.newLine()
@@ -217,32 +195,4 @@ class Writer {
     const { start, end } = node.position ?? {}
     return this.#source.slice(start?.offset ?? 0, end?.offset ?? 0)
   }
-}
-
-/** Do the words of a link tell where it goes? */
-function says(words: string, url: string): boolean {
-  return words === url || `mailto:${words}` === url || decoded(url) === words
-}
-
-function decoded(url: string): string {
-  try {
-    return decodeURI(url)
-  } catch {
-    // Not every text with percent signs is an encoded one; then it is what it is.
-    return url
-  }
-}
-
-function picture(alt: string | null | undefined): string {
-  return `🖼 ${alt === null || alt === undefined || alt.trim() === '' ? 'image' : alt}`
-}
-
-function definition({ label, identifier, url, title }: Definition): string {
-  const about = title === null || title === undefined ? '' : ` "${title}"`
-  return `[${label ?? identifier}]: ${url}${about}`
-}
-
-/** Clients colour code by it; what is no plain word is none. */
-function language(lang: string | null | undefined): string | undefined {
-  return lang !== null && lang !== undefined && /^[\w+#.-]{1,32}$/.test(lang) ? lang : undefined
 }

@@ -21,12 +21,15 @@ describe('the poller', { concurrency: 4 }, () => {
     assert.deepEqual(await stage.reported('connected'), { state: 'connected', account: '@ductor_bot' })
     const { commands } = stage.network.world
     await eventually(() => commands.has('all_group_chats ru'), 'the menu')
-    const menu = [{ command: 'new', description: 'Begin anew' }]
     for (const scope of ['all_private_chats', 'all_group_chats']) {
-      assert.deepEqual(commands.get(scope), menu)
-      assert.deepEqual(commands.get(`${scope} de`), [
-        { command: 'new', description: 'ein neues Gespräch beginnen' },
+      const offered = (where: string) =>
+        commands.get(where)?.map(({ command, description }) => `${command}: ${description}`)
+      // What all networks have, and what only Telegram has.
+      assert.deepEqual(offered(scope), [
+        'new: Begin anew',
+        'rich: tables, headings and lists as Telegram shows them itself',
       ])
+      assert.equal(offered(`${scope} de`)?.[0], 'new: ein neues Gespräch beginnen')
     }
     assert.deepEqual(stage.network.lints, [])
   })

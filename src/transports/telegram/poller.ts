@@ -141,7 +141,7 @@ export class Poller {
     }
   }
 
-  #learn(meaning: Heard): Record<string, string> {
+  #learn(meaning: Heard): Record<string, string | null> {
     const { chats, ledger, learnt } = this.#deps
     const entries: Record<string, string> = {}
     for (const fact of meaning.facts) {

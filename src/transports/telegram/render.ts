@@ -7,6 +7,7 @@ import { join, plain, trim, whole, type Entity, type Formatted } from './formatt
 import { growingMarkdown } from './growing.ts'
 import { keyboard, type Keyboard } from './keyboard.ts'
 import { formatMarkdown } from './markdown-entities.ts'
+import { groups, isRun, linesOf, longestLine, type Group, type Shows, type Tool } from './groups.ts'
 import { split } from './split.ts'
 
 export interface TextMessage extends Content {
@@ -34,27 +35,11 @@ interface Album extends Content {
 /** What one message holds, or an album of some, in the words of the Bot API. */
 export type MessageContent = TextMessage | FileMessage | Album
 
-/** What a person wants to see of a turn besides the answer. */
-export interface Shows {
-  readonly tools: boolean
-  /** A word that the agent thinks, while it does. */
-  readonly thinking: boolean
-  /** What it thinks, folded. */
-  readonly reasoning: boolean
-}
-
 const everything: Shows = { tools: true, thinking: true, reasoning: false }
-
-type Tool = Extract<Part, { kind: 'tool' }>
 
 interface Piece extends Formatted {
   readonly kind: 'words' | 'tools' | 'own'
 }
-
-const marks = { in_progress: '…', completed: '✓', failed: '✗' } as const
-const longestTitle = 160
-/** A run of so many tool lines is folded once it is over. */
-const longRun = 6
 
 /**
  * Makes the function that lists the messages of a view: one message that grows as the turn goes on, and more only
@@ -114,31 +99,6 @@ function together(files: readonly FileMessage[]): readonly MessageContent[] {
   return files.length > 1 ? [{ kind: 'album', files }] : files
 }
 
-type Group = readonly Tool[] | Exclude<Part, Tool | { readonly kind: 'file' }>
-
-/** The parts that are shown, with tools that follow each other together. */
-function groups({ parts, state }: View, { tools, thinking, reasoning }: Shows): readonly Group[] {
-  const all: Group[] = []
-  for (const [index, part] of parts.entries()) {
-    const last = all.at(-1)
-    if (part.kind === 'tool') {
-      if (!tools) continue
-      if (isRun(last)) all[all.length - 1] = [...last, part]
-      else all.push([part])
-    } else if (part.kind === 'thinking') {
-      const now = state === 'working' && index === parts.length - 1
-      if ((now && thinking) || (reasoning && !isBlank(part.text))) all.push(part)
-    } else if (part.kind !== 'file') {
-      all.push(part)
-    }
-  }
-  return all
-}
-
-function isRun(group: Group | undefined): group is readonly Tool[] {
-  return Array.isArray(group)
-}
-
 function pieceOf(group: Group, growing: boolean, markdown: FormatText, { reasoning }: Shows): Piece {
   if (isRun(group)) return { kind: 'tools', ...toolLines(group, growing) }
   switch (group.kind) {
@@ -158,7 +118,7 @@ function pieceOf(group: Group, growing: boolean, markdown: FormatText, { reasoni
     case 'plan':
       return { kind: 'own', ...trim(plain(clean(planLines(group.entries)))) }
     case 'footer':
-      return { kind: 'own', ...whole(oneLine(group.text, longestTitle), { type: 'italic' }) }
+      return { kind: 'own', ...whole(oneLine(group.text, longestLine), { type: 'italic' }) }
     case 'code': {
       const text = clean(group.text).trimEnd()
       return {
@@ -172,17 +132,10 @@ function pieceOf(group: Group, growing: boolean, markdown: FormatText, { reasoni
   }
 }
 
-/** A line for each tool, equal neighbours in one. While the run may go on, its newest line must stay in sight. */
+/** A line for each tool. While the run may go on, its newest line must stay in sight. */
 function toolLines(tools: readonly Tool[], growing: boolean): Formatted {
-  const lines: { readonly line: string; count: number }[] = []
-  for (const { title, status } of tools) {
-    const line = `${marks[status]} ${oneLine(title, longestTitle)}`
-    const last = lines.at(-1)
-    if (last?.line === line) last.count += 1
-    else lines.push({ line, count: 1 })
-  }
-  const text = lines.map(({ line, count }) => (count === 1 ? line : `${line} ×${count}`)).join('\n')
-  return lines.length >= longRun && !growing ? whole(text, { type: 'expandable_blockquote' }) : plain(text)
+  const { text, isLong } = linesOf(tools)
+  return isLong && !growing ? whole(text, { type: 'expandable_blockquote' }) : plain(text)
 }
 
 /** Tools stand close to the words around them; all else has an empty line between. */

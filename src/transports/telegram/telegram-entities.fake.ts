@@ -63,7 +63,7 @@ function splitsCharacter(text: string, at: number): boolean {
 }
 
 /** Links go to http, https and Telegram itself, at a host with a dot; anything else costs the whole message. */
-function checkUrl(url: string | undefined): void {
+export function checkUrl(url: string | undefined): void {
   const wrong = (why: string): never => {
     throw badRequest(`Entity URL '${url}' is invalid: ${why}`)
   }

@@ -16,6 +16,10 @@ export interface Limits {
   readonly bytes: number
   readonly entities: number
   readonly buttons: number
+  readonly richCharacters: number
+  readonly richBlocks: number
+  readonly richColumns: number
+  readonly richDepth: number
   /** Seconds for which a poll may be held. */
   readonly pollSeconds: number
   /** Milliseconds within which a poll for the same updates is slowed down to as much. */
@@ -51,6 +55,10 @@ export const networkLimits: Limits = {
   bytes: 32_768,
   entities: 100,
   buttons: 100,
+  richCharacters: 32_768,
+  richBlocks: 500,
+  richColumns: 20,
+  richDepth: 16,
   pollSeconds: 50,
   samePollMs: 3000,
   conflictDelayMs: 3000,

@@ -12,8 +12,10 @@ import {
   wired,
   type Method,
 } from './telegram-method.fake.ts'
-import { badRequest } from './telegram-refusal.fake.ts'
-import { threadOfMessage, type WireMessage } from './telegram-world.fake.ts'
+import type { WireText } from './telegram-entities.fake.ts'
+import { badRequest, Refusal } from './telegram-refusal.fake.ts'
+import { checkRich, richMessage } from './telegram-rich.fake.ts'
+import { threadOfMessage, type WireMessage, type World } from './telegram-world.fake.ts'
 
 const linkPreview = wired(z.strictObject({ is_disabled: z.boolean().optional() }))
 /** The methods by their names in lower case: the server does not mind the case. */
@@ -91,39 +93,82 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         })
       },
     ),
+    sendRichMessage: method(
+      {
+        chat_id: chatId,
+        rich_message: wired(richMessage),
+        message_thread_id: integer.optional(),
+        disable_notification: flag.optional(),
+        reply_parameters: replyParameters.optional(),
+        reply_markup: wired(keyboard).optional(),
+      },
+      ({ chat_id: id, rich_message: rich, message_thread_id: thread, ...rest }, { world, flood }) => {
+        if (!world.offersRich) throw new Refusal(404, 'Not Found: method not found')
+        const chat = world.writable(id)
+        const topic = world.topic(chat, thread)
+        const shown = richOf(rich, world)
+        if (rest.reply_markup !== undefined) checkKeyboard(rest.reply_markup, world.limits)
+        const reply = rest.reply_parameters
+        const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
+        if (reply !== undefined && answered === undefined && reply.allow_sending_without_reply !== true) {
+          throw badRequest('message to be replied not found')
+        }
+        flood.spend(id)
+        world.noteSent(id, JSON.stringify(shown))
+        world.endDraft(id, thread)
+        return world.put(chat, {
+          from: world.bot,
+          ...shown,
+          ...threadOfMessage(chat, topic, answered),
+          ...(rest.reply_markup === undefined ? {} : { reply_markup: rest.reply_markup }),
+          ...(rest.disable_notification === true ? { silent: true } : {}),
+        })
+      },
+    ),
     editMessageText: method(
       {
         chat_id: chatId,
         message_id: integer,
-        text: z.string(),
+        text: z.string().optional(),
+        rich_message: wired(richMessage).optional(),
         entities: entities.optional(),
         link_preview_options: linkPreview.optional(),
         reply_markup: wired(keyboard).optional(),
       },
       (
-        { chat_id: id, message_id: messageId, text, entities: looks, reply_markup: markup },
+        {
+          chat_id: id,
+          message_id: messageId,
+          text,
+          rich_message: rich,
+          entities: looks,
+          reply_markup: markup,
+        },
         { world, flood },
       ) => {
         const chat = world.writable(id)
         const old = chat.messages.get(messageId)
         if (old === undefined) throw badRequest('message to edit not found')
         if (old.from?.id !== world.bot.id) throw badRequest("message can't be edited")
-        if (old.text === undefined) throw badRequest('there is no text in the message to edit')
-        const fixed = world.fixText(text, looks ?? [])
+        if (old.text === undefined && old.rich_message === undefined) {
+          throw badRequest('there is no text in the message to edit')
+        }
+        if (rich !== undefined && text !== undefined) throw badRequest('text and rich_message are given')
+        const shown =
+          rich === undefined ? textOf(world.fixText(text ?? '', looks ?? [])) : richOf(rich, world)
         if (markup !== undefined) checkKeyboard(markup, world.limits)
         flood.spend(id)
-        if (sameMessage(old, fixed, markup)) {
+        if (sameMessage(old, shown, markup)) {
           throw badRequest(
             'message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message',
           )
         }
         // What is left out is taken away: the keyboard too.
-        const { entities: _looks, reply_markup: _markup, ...kept } = old
+        const { text: _text, rich_message: _rich, entities: _looks, reply_markup: _markup, ...kept } = old
         const message: WireMessage = {
           ...kept,
           edit_date: Math.floor(world.now() / 1000),
-          text: fixed.text,
-          ...(fixed.entities.length === 0 ? {} : { entities: fixed.entities }),
+          ...shown,
           ...(markup === undefined ? {} : { reply_markup: markup }),
         }
         chat.messages.set(messageId, message)
@@ -173,14 +218,22 @@ export const methods: ReadonlyMap<string, Method> = new Map(
   } satisfies Record<string, Method>).map(([name, one]) => [name.toLowerCase(), one]),
 )
 
-function sameMessage(
-  old: WireMessage,
-  fixed: { readonly text: string; readonly entities: readonly unknown[] },
-  markup: unknown,
-): boolean {
+type Shown = Pick<WireMessage, 'text' | 'entities' | 'rich_message'>
+
+function textOf({ text, entities: looks }: WireText): Shown {
+  return looks.length === 0 ? { text } : { text, entities: looks }
+}
+
+function richOf(given: z.infer<typeof richMessage>, world: World): Shown {
+  if (!world.offersRich) throw badRequest('message text is empty')
+  return { rich_message: checkRich(given, world.limits) }
+}
+
+function sameMessage(old: WireMessage, shown: Shown, markup: unknown): boolean {
   return (
-    old.text === fixed.text &&
-    JSON.stringify(old.entities ?? []) === JSON.stringify(fixed.entities) &&
+    old.text === shown.text &&
+    JSON.stringify(old.rich_message) === JSON.stringify(shown.rich_message) &&
+    JSON.stringify(old.entities) === JSON.stringify(shown.entities) &&
     JSON.stringify(old.reply_markup) === JSON.stringify(markup)
   )
 }

@@ -3,6 +3,7 @@ import { fixText, type WireEntity, type WireText } from './telegram-entities.fak
 import type { WireKeyboard } from './telegram-keyboard.fake.ts'
 import { networkLimits, type Limits } from './telegram-limits.fake.ts'
 import { badRequest, forbidden, Refusal, type Lint } from './telegram-refusal.fake.ts'
+import type { WireRich } from './telegram-rich.fake.ts'
 import { Updates } from './telegram-updates.fake.ts'
 
 export interface WireUser {
@@ -29,6 +30,7 @@ export interface WireMessage {
   readonly sender_chat?: WireChat
   readonly text?: string
   readonly entities?: readonly WireEntity[]
+  readonly rich_message?: WireRich
   readonly caption?: string
   readonly edit_date?: number
   readonly message_thread_id?: number
@@ -83,7 +85,9 @@ export class World {
   readonly files: Files
   /** Private chats of this bot may have topics, as its owner has told @BotFather. */
   topicsInPrivate = true
-  /** Older servers know no drafts. */
+  /** Older servers know no rich messages, */
+  offersRich = true
+  /** and no drafts. */
   offersDrafts = true
   readonly #drafts = new Map<string, Draft & { readonly at: number }>()
   readonly #stoppedDrafts = new Set<string>()

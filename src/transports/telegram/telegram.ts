@@ -2,7 +2,16 @@ import { join } from 'node:path'
 import type { Policy } from '../../core/authorise.ts'
 import type { TransportDeps } from '../../core/define.ts'
 import type { Attachment, Inbound, MessageRef, Place, Press } from '../../core/message.ts'
-import type { Content, Intake, Mark, Operation, Post, Preview, Transport } from '../../core/transport.ts'
+import type {
+  Content,
+  Intake,
+  Mark,
+  Operation,
+  OwnCommand,
+  Post,
+  Preview,
+  Transport,
+} from '../../core/transport.ts'
 import type { View } from '../../core/view.ts'
 import { removeReceived } from '../received-files.ts'
 import { BotApi } from './bot-api.ts'
@@ -19,6 +28,8 @@ import { Marks } from './marks.ts'
 import { Poller } from './poller.ts'
 import { Presses } from './presses.ts'
 import { renderer } from './render.ts'
+import { richCommand } from './rich-command.ts'
+import { RichRendering } from './rich-render.ts'
 import { usualTempo, type Tempo } from './tempo.ts'
 
 /** What is only polite is not worth more time. */
@@ -31,7 +42,8 @@ export class Telegram implements Transport {
   readonly commandPrefixes = ['/']
   readonly choices = 'buttons'
   readonly dropsDoubles = false
-  readonly render: (view: View) => readonly Content[]
+  readonly ownCommands: readonly OwnCommand[]
+  readonly render: (view: View, place?: Place) => readonly Content[]
   readonly #config: TelegramConfig
   readonly #deps: TransportDeps
   readonly #now: () => number
@@ -64,18 +76,34 @@ export class Telegram implements Transport {
       privateChats: 'open',
       mentionOnly: config.group_mention_only,
     }
-    this.render = renderer({
+    const shows = {
       tools: streaming.show_tool_progress,
       thinking: streaming.show_thinking_indicator,
       reasoning: streaming.show_reasoning_stream,
-    })
+    }
+    const text = renderer(shows)
+    const rich = new RichRendering(shows, text)
+    this.render = (view, place) =>
+      place !== undefined && this.#chats.isRich(place.chat) ? rich.render(view) : text(view)
     const ledger = new Ledger(deps.memory)
     const api = new BotApi({ token, root, timeoutMs: tempo.callTimeoutMs })
     const patient = { token, root, timeoutMs: tempo.callTimeoutMs + tempo.pollSeconds * 1000 }
     const learnt = (fact: Fact): void => this.#learnt(fact)
     const shared = { ...deps, api, ledger, now, learnt, chats: this.#chats }
     this.#api = api
-    this.#delivery = new Delivery({ ...shared, budget: this.#budget })
+    this.#delivery = new Delivery({
+      ...shared,
+      budget: this.#budget,
+      richRefused: (content) => rich.refused(content),
+    })
+    this.ownCommands = [
+      richCommand({
+        show: (place, content) =>
+          this.#delivery.show(place, content, AbortSignal.timeout(tempo.callTimeoutMs)),
+        isOn: (chat) => this.#chats.isRich(chat),
+        turn: (chat, on) => deps.memory.remember(this.#chats.learn({ kind: 'rich', chat, on })),
+      }),
+    ]
     this.#drafts = new Drafts({
       api,
       now,
@@ -86,6 +114,7 @@ export class Telegram implements Transport {
     this.#presses = new Presses(api)
     this.#poller = new Poller({
       ...shared,
+      commands: [...(deps.commands ?? []), ...this.ownCommands],
       tempo,
       pollApi: new BotApi(patient),
       freshApi: new BotApi({ ...patient, fresh: true }),

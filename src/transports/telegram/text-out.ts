@@ -1,5 +1,5 @@
 import type { BotApi } from './bot-api.ts'
-import type { TextContent } from './content.ts'
+import type { TextContent, WordsContent } from './content.ts'
 import { isRefusal } from './failure.ts'
 
 export interface Manner {
@@ -11,10 +11,14 @@ export interface Manner {
 export function sendText(
   api: BotApi,
   chat: string,
-  content: TextContent,
+  content: WordsContent,
   manner: Manner,
   signal: AbortSignal,
-) {
+): Promise<unknown> {
+  if ('rich' in content) {
+    const other = { ...keyboardOf(content), ...manner }
+    return api.call((bot, stop) => bot.sendRichMessage(chat, { blocks: content.rich }, other, stop), signal)
+  }
   return withPlainFallback(content, (fitting) =>
     api.call(
       (bot, stop) => bot.sendMessage(chat, fitting.text, { ...looks(fitting), ...manner }, stop),
@@ -23,18 +27,35 @@ export function sendText(
   )
 }
 
-export function editText(api: BotApi, chat: string, id: number, content: TextContent, signal: AbortSignal) {
+/** Text becomes a rich message in the same way, and the other way round. */
+export function editText(
+  api: BotApi,
+  chat: string,
+  id: number,
+  content: WordsContent,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if ('rich' in content) {
+    return api.call(
+      (bot, stop) => bot.editMessageText(chat, id, { blocks: content.rich }, keyboardOf(content), stop),
+      signal,
+    )
+  }
   return withPlainFallback(content, (fitting) =>
     api.call((bot, stop) => bot.editMessageText(chat, id, fitting.text, looks(fitting), stop), signal),
   )
 }
 
-function looks({ entities, reply_markup: markup }: TextContent) {
+function looks(content: TextContent) {
   return {
-    entities,
+    entities: content.entities,
     link_preview_options: { is_disabled: true },
-    ...(markup === undefined ? {} : { reply_markup: markup }),
+    ...keyboardOf(content),
   }
+}
+
+function keyboardOf({ reply_markup: markup }: WordsContent) {
+  return markup === undefined ? {} : { reply_markup: markup }
 }
 
 /** A text without looks is better than none. */

@@ -1,5 +1,11 @@
 import { z } from 'zod'
 import type { WireEntity } from '../../../src/transports/telegram/telegram-entities.fake.ts'
+import type {
+  WireBlock,
+  WireCell,
+  WireItem,
+  WireText,
+} from '../../../src/transports/telegram/telegram-rich.fake.ts'
 import type { FakeTelegram } from '../../../src/transports/telegram/telegram.fake.ts'
 import type { WireMessage } from '../../../src/transports/telegram/telegram-world.fake.ts'
 
@@ -25,11 +31,17 @@ export function chatHtml(telegram: FakeTelegram, chat: number, thread?: number):
 
 function messageHtml(message: WireMessage, telegram: FakeTelegram): string {
   const { message_id: id, from, text, entities = [], caption, reply_markup: markup, chat } = message
+  const { rich_message: rich } = message
   const news = newsOf(message)
   if (news !== undefined) return `<p class="news">${escape(news)}</p>`
   const mine = from?.id === telegram.bot.id
   const reaction = telegram.reaction(chat.id, id)
-  const words = text === undefined ? escape(caption ?? '') : textHtml(text, entities)
+  const words =
+    rich === undefined
+      ? text === undefined
+        ? escape(caption ?? '')
+        : textHtml(text, entities)
+      : rich.blocks.map(blockHtml).join('')
   return [
     `<article class="${mine ? 'bot' : 'person'}" data-id="${id}">`,
     pictureHtml(message, telegram) ?? fileHtml(message),
@@ -148,6 +160,52 @@ function wrap(html: string, { type, url }: WireEntity): string {
   if (type === 'text_link') return `<a href="${escape(url ?? '')}">${html}</a>`
   const tag = tags[type]
   return tag === undefined ? html : `<${tag}>${html}</${tag}>`
+}
+
+function blockHtml(block: WireBlock): string {
+  switch (block.type) {
+    case 'divider':
+      return '<hr />'
+    case 'heading':
+      return `<h${block.size}>${richHtml(block.text)}</h${block.size}>`
+    case 'pre':
+      return `<pre data-language="${escape(block.language ?? '')}">${richHtml(block.text)}</pre>`
+    case 'paragraph':
+      return `<p>${richHtml(block.text)}</p>`
+    case 'footer':
+      return `<footer>${richHtml(block.text)}</footer>`
+    case 'expandable_blockquote':
+      return `<blockquote class="folded">${richHtml(block.text)}</blockquote>`
+    case 'blockquote':
+      return `<blockquote>${block.blocks.map(blockHtml).join('')}</blockquote>`
+    case 'list':
+      return `<ul>${block.items.map(itemHtml).join('')}</ul>`
+    case 'table':
+      return `<table>${block.cells.map((row) => `<tr>${row.map(cellHtml).join('')}</tr>`).join('')}</table>`
+  }
+}
+
+function itemHtml({ blocks, value, has_checkbox: box, is_checked: checked }: WireItem): string {
+  const mark = box === true ? (checked === true ? '☑' : '☐') : value === undefined ? '•' : `${value}.`
+  return `<li><span>${mark}</span><div>${blocks.map(blockHtml).join('')}</div></li>`
+}
+
+function cellHtml({ text = '', align, is_header: head }: WireCell): string {
+  const tag = head === true ? 'th' : 'td'
+  return `<${tag} style="text-align: ${align}">${richHtml(text)}</${tag}>`
+}
+
+function richHtml(text: WireText): string {
+  if (typeof text === 'string') return escape(text)
+  if (!('type' in text)) return text.map(richHtml).join('')
+  const { type, url } = text
+  const inner = richHtml(text.text)
+  return wrap(inner, {
+    type: type === 'url' ? 'text_link' : type,
+    offset: 0,
+    length: 0,
+    ...(url === undefined ? {} : { url }),
+  })
 }
 
 function escape(text: string): string {
