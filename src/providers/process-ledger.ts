@@ -4,6 +4,7 @@ import type { Log } from '../core/define.ts'
 import type { Memory } from '../core/transport.ts'
 import { endAll } from './kill-tree.ts'
 import {
+  livingProcess,
   livingProcesses,
   ownLine,
   startedWith,
@@ -64,7 +65,7 @@ export class ProcessLedger {
     return {
       env: { [mark]: id },
       started: async (pid) => {
-        root = (await livingProcesses()).find((each) => each.pid === pid)
+        root = await livingProcess(pid)
         if (root !== undefined && !forgotten) this.#write(id, { owner, root: { pid, start: root.start } })
       },
       end: async (graceMs) => {
@@ -115,7 +116,7 @@ function lives(one: NotedProcess, living: readonly LivingProcess[]): boolean {
 }
 
 async function ourselves(): Promise<NotedProcess> {
-  const own = (await livingProcesses()).find(({ pid }) => pid === process.pid)
+  const own = await livingProcess(process.pid)
   return { pid: process.pid, start: own?.start ?? '' }
 }
 
