@@ -1,7 +1,6 @@
 // What a person waits for, measured on this machine: figures of one run beside each other, never a pass or a fail.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +9,7 @@ import { Home } from '../tests/support/ductor.ts'
 import { eventually } from '../tests/support/eventually.ts'
 import { MatrixPerson } from '../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse } from '../tests/support/synapse.ts'
+import { memoryOf } from './memory.ts'
 
 const rounds = 200
 const startRounds = 11
@@ -141,13 +141,6 @@ async function bare(): Promise<void> {
   }
   child.stdin.end()
   print('the bare agent, prompt to first text', spread(times.slice(1)))
-}
-
-function memoryOf(pid = 0): string {
-  const sizes = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-  const mb = (name: string) =>
-    Math.round(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(sizes)?.[1]) / 1024)
-  return `${mb('Rss')} MB, ${mb('Pss')} MB with shared pages in proportion, ${mb('Private_Dirty')} MB its own`
 }
 
 function spread(times: readonly number[]): string {
