@@ -222,7 +222,9 @@ export class Conversation implements Runner {
     const startedAt = now()
     const session = store.session(place.key, strand, chosen.providerName)
     const over = sessionOver(session, agent, startedAt)
-    await keep(() =>
+    const running = await keep(() => {
+      // Meanwhile some of it may have been dropped, edited or taken back.
+      if (!rows.every((row) => isUnchanged(row, store.inboundBySeq(row.seq)))) return undefined
       store.transaction(() => {
         store.startTurn({ id, place, strand, provider: chosen.providerName, startedAt })
         if (over !== undefined) store.setSession(place, strand, chosen.providerName, undefined)
@@ -231,9 +233,11 @@ export class Conversation implements Runner {
           store.note({ seq }, 'turn started', `${chosen.providerName}, turn ${id}`)
           notices.withdraw(queueKey(seq), place)
         }
-      }),
-    )
-    const running = this.#begin(id, startedAt, chosen, preface(strand, over), message)
+      })
+      // In the same breath: whoever wants to stop it finds it either waiting or running.
+      return this.#begin(id, startedAt, chosen, preface(strand, over), message)
+    })
+    if (running === undefined) return
     try {
       mark(transport, place, message.messageId, 'working')
       const view = await this.#follow(running, chosen, message)
@@ -294,13 +298,13 @@ export class Conversation implements Runner {
     const { store, keep, now } = this.#deps
     const { place, strand, chosen } = this
     const startedAt = now()
-    await keep(() =>
+    const running = await keep(() => {
       store.transaction(() => {
         store.startTurn({ id, place, strand, provider: chosen.providerName, startedAt })
         store.note({ turn: id }, 'turn started', `${chosen.providerName}, by itself, turn ${id}`)
-      }),
-    )
-    const running = this.#begin(id, startedAt, chosen, preface(strand))
+      })
+      return this.#begin(id, startedAt, chosen, preface(strand))
+    })
     running.abort.signal.addEventListener('abort', () => turn.stop(), { once: true })
     try {
       const view = await running.follow(turn.events)
@@ -311,6 +315,11 @@ export class Conversation implements Runner {
       this.wake()
     }
   }
+}
+
+/** Does it still wait, as it was read? */
+function isUnchanged({ inbound }: InboxRow, now: InboxRow | undefined): boolean {
+  return now?.state === 'queued' && JSON.stringify(now.inbound) === JSON.stringify(inbound)
 }
 
 /** What files are brought here with. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
 import {
   breathe,
@@ -13,6 +13,7 @@ import {
   setStage,
   shows,
   untilAborted,
+  type Stage,
 } from '../../tests/support/stage.ts'
 import type { Attachment, Message } from './message.ts'
 import type { Steered, TurnEvent, UnpromptedTurn } from './provider.ts'
@@ -382,4 +383,66 @@ test('a choice that nobody made for a day is taken away, and its message says so
   await stage.hear({ ...old, sentAt: now })
   await breathe()
   assert.ok(!stage.transport.texts.some((text) => text.startsWith('Nothing is running')))
+})
+
+describe('a message that is taken back while the disk does not let its turn begin', () => {
+  /** The next turn cannot begin until the disk is mended; all else goes on. */
+  function refusing(stage: Stage) {
+    const countAttempt = stage.store.countAttempt.bind(stage.store)
+    const tried = Promise.withResolvers<void>()
+    let next: number | undefined
+    stage.store.countAttempt = (seq) => {
+      next ??= seq
+      if (seq !== next) return countAttempt(seq)
+      tried.resolve()
+      throw Object.assign(new Error('database or disk is full'), { errcode: 13 })
+    }
+    return {
+      tried: tried.promise,
+      mend() {
+        stage.store.countAttempt = countAttempt
+      },
+    }
+  }
+
+  test('by /stop does not run', async () => {
+    const { stage, provider } = lively()
+    const disk = refusing(stage)
+    await stage.hear(message('first'))
+    await disk.tried
+    await stage.hear(message('/stop'))
+    await shows(stage, /1 waiting message dropped/)
+    disk.mend()
+    await stage.hear(message('second'))
+    await shows(stage, 'did second')
+    assert.deepEqual(
+      provider.turns.map(({ prompt }) => prompt),
+      ['second'],
+    )
+  })
+
+  test('by its author does not run, and where it was edited, it runs as it is now', async () => {
+    const { stage, provider } = lively()
+    const disk = refusing(stage)
+    const first = message('first')
+    const { sender, sentAt, group, addressed, messageId } = first
+    const bare = { place, sender, sentAt, group, addressed, messageId }
+    await stage.hear(first)
+    await disk.tried
+    await stage.hear({ ...bare, id: 'edit', kind: 'edit', text: 'changed' })
+    disk.mend()
+    await shows(stage, 'did changed')
+    const again = refusing(stage)
+    const second = message('second')
+    await stage.hear(second)
+    await again.tried
+    await stage.hear({ ...bare, id: 'gone', kind: 'redaction', messageId: second.messageId })
+    again.mend()
+    await stage.hear(message('third'))
+    await shows(stage, 'did third')
+    assert.deepEqual(
+      provider.turns.map(({ prompt }) => prompt),
+      ['changed', 'third'],
+    )
+  })
 })
