@@ -53,6 +53,7 @@ export class Updates {
   #lastOffset: number | undefined
   #lastPollAt = -Infinity
   #lastConflictAt = -Infinity
+  #lastEmptyAt = -Infinity
   webhook: string | undefined
 
   constructor(limits: Limits, now: () => number, lint: Lint) {
@@ -106,7 +107,11 @@ export class Updates {
     this.#confirm(offset)
     const ready = this.pending.slice(0, limit)
     if (ready.length > 0) return ready
-    if (timeoutSeconds === 0) return []
+    if (timeoutSeconds === 0) {
+      if (this.#now() - this.#lastEmptyAt < 1000) this.#lint('short polling: it asks again without waiting')
+      this.#lastEmptyAt = this.#now()
+      return []
+    }
     await this.#endOther(gone)
     this.#refuseBesideWebhook()
     const late = this.pending.slice(0, limit)

@@ -62,6 +62,7 @@ export interface Query {
   readonly id: string
   readonly at: number
   answered: boolean
+  isLinted: boolean
 }
 
 /** What the bot is about to write in a private chat. */
@@ -235,8 +236,22 @@ export class World {
     this.#sentLately.push({ chat, text, at })
   }
 
+  /** Whoever has pressed sees a spinning button until somebody answers. */
+  lintUnanswered(): void {
+    for (const query of this.queries.values()) {
+      if (query.answered || query.isLinted || this.now() - query.at <= this.limits.pressAnswerMs) continue
+      query.isLinted = true
+      this.lint(`the press ${query.id} was never answered`)
+    }
+  }
+
   newQuery(): Query {
-    const query = { id: `${this.#nextQuery++}000000000000`, at: this.now(), answered: false }
+    const query = {
+      id: `${this.#nextQuery++}000000000000`,
+      at: this.now(),
+      answered: false,
+      isLinted: false,
+    }
     this.queries.set(query.id, query)
     return query
   }

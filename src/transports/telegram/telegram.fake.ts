@@ -194,6 +194,7 @@ export class FakeTelegram {
     if (token !== this.token || !this.#tokenIsValid) throw new Refusal(401, 'Unauthorized')
     const method = methods.get(name.toLowerCase())
     if (method === undefined) throw new Refusal(404, 'Not Found: method not found')
+    this.world.lintUnanswered()
     const uploads = uploadsIn(parameters)
     const attached = JSON.stringify(parameters)
     for (const key of Object.keys(parameters)) {

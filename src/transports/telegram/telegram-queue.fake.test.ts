@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Wire } from './telegram-client.fake.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
+
+describe('the fake network: getUpdates', () => {
+  test('confirms only by an offset that is higher', async () => {
+    await using wire = await Wire.start()
+    const person = wire.network.person(5)
+    for (const text of ['a', 'b', 'c']) person.writes(text)
+    assert.deepEqual(await wire.updates(), [1000, 1001, 1002])
+    assert.deepEqual(await wire.updates(1000), [1000, 1001, 1002])
+    assert.deepEqual(await wire.updates(1001), [1001, 1002])
+    assert.deepEqual(await wire.updates(5), [1001, 1002])
+  })
+
+  test('confirms nothing by an offset that is far too high, and forgets by a negative one', async () => {
+    await using wire = await Wire.start()
+    const person = wire.network.person(5)
+    for (const text of ['a', 'b', 'c']) person.writes(text)
+    assert.deepEqual(await wire.updates(1013), [1000, 1001, 1002])
+    assert.deepEqual(await wire.updates(-1), [1002])
+    assert.deepEqual(await wire.updates(1012), [])
+  })
+
+  test('gives one update at a time to whoever asks for the same too often', async () => {
+    await using wire = await Wire.start()
+    wire.network.world.freeze()
+    const person = wire.network.person(5)
+    person.writes('a')
+    person.writes('b')
+    assert.deepEqual(await wire.updates(1000), [1000, 1001])
+    assert.deepEqual(await wire.updates(1000), [1000])
+  })
+
+  test('holds a poll until something comes, also when the first client is gone', async () => {
+    await using wire = await Wire.start()
+    const gone = new AbortController()
+    const first = wire.call('getUpdates', { timeout: 20 }, gone.signal)
+    await eventually(() => wire.network.world.updates.someoneWaits, 'the poll')
+    gone.abort()
+    await assert.rejects(first)
+    await eventually(() => !wire.network.world.updates.someoneWaits, 'the end of the poll')
+    const second = wire.call('getUpdates', { timeout: 20, offset: 1 })
+    await eventually(() => wire.network.world.updates.someoneWaits, 'the second poll')
+    wire.network.person(5).writes('a')
+    assert.equal((await second).result.length, 1)
+  })
+
+  test('sends the older of two away who wait', async () => {
+    await using wire = await Wire.start()
+    const older = wire.call('getUpdates', { timeout: 20 })
+    await eventually(() => wire.network.world.updates.someoneWaits, 'the poll')
+    const younger = wire.call('getUpdates', { timeout: 20, offset: 1 })
+    const answer = await older
+    assert.equal(answer.status, 409)
+    assert.match(answer.description ?? '', /^Conflict: terminated by other getUpdates request/)
+    await eventually(() => wire.network.world.updates.someoneWaits, 'the younger poll')
+    wire.network.person(5).writes('a')
+    assert.equal((await younger).result.length, 1)
+  })
+
+  test('is refused beside a webhook', async () => {
+    await using wire = await Wire.start()
+    wire.network.world.updates.webhook = 'https://example.com'
+    await wire.refused('getUpdates', {}, /webhook is active/, 409)
+    await wire.call('deleteWebhook')
+    assert.deepEqual(await wire.updates(), [])
+  })
+
+  test('forgets updates after a day, and presses after minutes', async () => {
+    await using wire = await Wire.start()
+    const { network } = wire
+    const person = network.person(5)
+    person.writes('a')
+    const markup = { inline_keyboard: [[{ text: 'Yes', callback_data: 't' }]] }
+    const { result } = await wire.call('sendMessage', { chat_id: 5, text: '?', reply_markup: markup })
+    person.presses(result.message_id, 'Yes')
+    assert.equal(network.world.updates.pending.length, 2)
+    network.world.advance(151_000)
+    assert.equal(network.world.updates.pending.length, 1)
+    network.world.advance(24 * 3_600_000)
+    assert.equal(network.world.updates.pending.length, 0)
+  })
+
+  test('sends only the kinds that were asked for last', async () => {
+    await using wire = await Wire.start()
+    const person = wire.network.person(5)
+    await wire.call('getUpdates', { allowed_updates: ['edited_message', 'nonsense'] })
+    person.edits(person.writes('a'), 'b')
+    assert.deepEqual(
+      wire.network.world.updates.pending.map((update) => Object.keys(update)[1]),
+      ['edited_message'],
+    )
+    assert.deepEqual(wire.network.lints, ['allowed_updates names nonsense, which is no kind of update'])
+  })
+
+  test('keeps to the kinds that were asked for; an empty list is the usual ones, without reactions', async () => {
+    await using wire = await Wire.start()
+    const { updates } = wire.network.world
+    const waiting = () => updates.pending.map((update) => Object.keys(update)[1])
+    await wire.call('getUpdates', { allowed_updates: ['message_reaction'] })
+    await wire.call('getUpdates')
+    updates.push('message', {})
+    updates.push('message_reaction', {})
+    assert.deepEqual(waiting(), ['message_reaction'])
+    await wire.call('getUpdates', { offset: 1001, allowed_updates: [] })
+    updates.push('message', {})
+    updates.push('message_reaction', {})
+    updates.push('chat_member', {})
+    assert.deepEqual(waiting(), ['message'])
+  })
+
+  test('holds a poll for 50 seconds at most, and one for the same updates too soon for 3', async () => {
+    await using wire = await Wire.start({ limits: { flood: false, pollSeconds: 0.05, samePollMs: 40 } })
+    wire.network.world.freeze()
+    assert.deepEqual((await wire.call('getUpdates', { timeout: 3600, offset: 1 })).result, [])
+    const again = wire.call('getUpdates', { timeout: 0, offset: 1 })
+    await eventually(() => wire.network.world.updates.someoneWaits, 'a poll that should not wait')
+    assert.deepEqual((await again).result, [])
+  })
+
+  test('makes whoever sends others away again and again wait', async () => {
+    await using wire = await Wire.start({ limits: { flood: false, conflictDelayMs: 60, samePollMs: 1 } })
+    const { updates } = wire.network.world
+    const poll = (offset: number) => wire.call('getUpdates', { timeout: 20, offset })
+    const first = poll(1)
+    await eventually(() => updates.someoneWaits, 'the first')
+    const second = poll(2)
+    assert.equal((await first).status, 409)
+    await eventually(() => updates.someoneWaits, 'the second')
+    const third = poll(3)
+    assert.equal((await second).status, 409)
+    assert.ok(!updates.someoneWaits, 'the third does not wait yet')
+    await eventually(() => updates.someoneWaits, 'the third')
+    wire.network.person(5).writes('a')
+    assert.equal((await third).result.length, 1)
+  })
+
+  test('begins its numbers anew, lower, after a quiet week', async () => {
+    await using wire = await Wire.start()
+    const person = wire.network.person(5)
+    person.writes('a')
+    assert.deepEqual(await wire.updates(), [1000])
+    await wire.updates(1001)
+    wire.network.world.updates.restartAt(17)
+    person.writes('b')
+    // What is far too high confirms nothing.
+    assert.deepEqual(await wire.updates(1001), [17])
+  })
+
+  test('lints whoever asks again and again without waiting', async () => {
+    await using wire = await Wire.start()
+    await wire.call('getUpdates', { offset: 1 })
+    assert.deepEqual(wire.network.lints, [])
+    await wire.call('getUpdates', { offset: 2 })
+    assert.match(wire.network.lints.join(), /short polling/)
+  })
+})
