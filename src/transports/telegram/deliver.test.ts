@@ -99,19 +99,19 @@ describe('a delivery to Telegram', () => {
     assert.equal(network.posts(owner)[0]?.reply_markup, undefined)
   })
 
-  test('is carried out without looks where Telegram refuses the looks', async () => {
+  test('is carried out without looks where Telegram refuses the looks, and its links are written out', async () => {
     await using stage = await open()
     const content = {
       text: 'abc',
       entities: [{ type: 'text_link', offset: 0, length: 3, url: 'http://localhost' }],
     }
     const ref = await stage.transport.deliver(post(content), stage.signal)
-    assert.equal(stage.network.posts(owner)[0]?.text, 'abc')
+    assert.equal(stage.network.posts(owner)[0]?.text, 'abc (http://localhost)')
     await stage.transport.deliver(
       { ...edit(ref), content: { ...content, text: 'abcd' } } as Operation,
       stage.signal,
     )
-    assert.equal(stage.network.posts(owner)[0]?.text, 'abcd')
+    assert.equal(stage.network.posts(owner)[0]?.text, 'abc (http://localhost)d')
     assert.equal(stage.network.calls('sendMessage').length, 2)
   })
 

@@ -6,7 +6,7 @@ import { CallError, type BotApi } from './bot-api.ts'
 import type { Budget } from './budget.ts'
 import type { Chats, Fact } from './chats.ts'
 import { deliverable, filesOf, type FilesContent, type WordsContent } from './content.ts'
-import { failureOf, isRefusal, isTopicLost, isUnwanted } from './failure.ts'
+import { failureOf, isAboutContent, isRefusal, isTopicLost, isUnwanted } from './failure.ts'
 import { sendFiles } from './files-out.ts'
 import { findPost } from './find.ts'
 import type { Ledger } from './ledger.ts'
@@ -314,15 +314,6 @@ function idsOf(sent: unknown): [number, ...number[]] {
 
 function messagesOf(content: WordsContent | FilesContent): number {
   return 'kind' in content ? filesOf(content).length : 1
-}
-
-/** A refusal that has nothing to do with the chat, the topic or the message that is to be changed. */
-function isAboutContent(error: CallError): boolean {
-  const { code, message, movedTo } = error
-  if (code === 404) return true
-  const isElsewhere =
-    /chat not found|message to (?:edit|be replied) not found|can't be edited|message_id_invalid|rights/i
-  return code === 400 && movedTo === undefined && !isTopicLost(message) && !isElsewhere.test(message)
 }
 
 function isRefused(error: unknown): boolean {

@@ -65,6 +65,16 @@ function inPlainWords(message: string): string {
   return known === undefined ? message : `${known[1]} (${message})`
 }
 
+/** A refusal that has nothing to do with the chat, the topic or the message that is to be changed. */
+export function isAboutContent(error: unknown): boolean {
+  if (!(error instanceof CallError)) return false
+  const { code, message, movedTo } = error
+  if (code === 404) return true
+  const isElsewhere =
+    /chat not found|message to (?:edit|be replied) not found|can't be edited|message_id_invalid|not modified|rights/i
+  return code === 400 && movedTo === undefined && !isTopicLost(message) && !isElsewhere.test(message)
+}
+
 export function isRefusal(error: unknown, message: RegExp): boolean {
   return error instanceof CallError && error.code === 400 && message.test(error.message)
 }

@@ -9,8 +9,8 @@ import { renderer } from './render.ts'
 import { RichRendering } from './rich-render.ts'
 import { runSeed as seed } from '../../../tests/support/seeded.ts'
 
-/** Growing documents; with DUCTOR_DOCUMENTS=2000, as many as whole ones. */
-const growing = Number(process.env['DUCTOR_DOCUMENTS'] ?? 250)
+/** Growing documents; fewer with DUCTOR_DOCUMENTS=250, say. */
+const growing = Number(process.env['DUCTOR_DOCUMENTS'] ?? 2000)
 
 function view(text: string, state: View['state']): View {
   return { state, parts: [{ kind: 'text', text }], choices: [] }

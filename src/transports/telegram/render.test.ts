@@ -225,6 +225,18 @@ describe('Markdown on Telegram', () => {
     for (const [markdown, text] of Object.entries(others)) assert.equal(shows(markdown), text)
   })
 
+  test('with more links than one message may carry comes in several, and keeps every link', () => {
+    const urls = Array.from({ length: 60 }, (_, index) => `https://a.bc/${index}?${'q'.repeat(500)}`)
+    const view = says(urls.map((url, index) => `[source ${index}](${url})`).join('\n'))
+    const messages = render(view)
+    accepted(messages)
+    assert.ok(messages.length > 1)
+    assert.deepEqual(
+      messages.flatMap(({ entities }) => entities.map((entity) => 'url' in entity && entity.url)),
+      urls,
+    )
+  })
+
   test('shows lists, tasks and what is in them', () => {
     const markdown =
       '- one\n  more of it\n  - two\n    1. three\n- [x] done\n- [ ] not done\n\n7. seven\n8. eight'

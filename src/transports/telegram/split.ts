@@ -1,14 +1,16 @@
 import { isBlank } from './clean-text.ts'
-import { slice, trim, type Formatted } from './formatted.ts'
+import { slice, trim, type Entity, type Formatted } from './formatted.ts'
 
 export interface Limits {
   /** As Telegram counts: Unicode code points, after the looks were taken apart. */
   readonly characters: number
   /** The server forgets the looks beyond these. */
   readonly entities: number
+  /** Bytes of all looks together, their links among them: it refuses a message with more (about 9,500). */
+  readonly entityBytes: number
 }
 
-export const messageLimits: Limits = { characters: 4096, entities: 100 }
+export const messageLimits: Limits = { characters: 4096, entities: 100, entityBytes: 8000 }
 
 /**
  * Cuts a long text into messages: between paragraphs where it can, else between lines, else between words. A look
@@ -36,9 +38,19 @@ function farthest({ text, entities }: Formatted, from: number, limits: Limits): 
   const touched = entities
     .filter(({ offset, length }) => offset + length > from && offset < end)
     .toSorted((a, b) => a.offset - b.offset)
-  const tooMany = touched[limits.entities]
+  let bytes = 0
+  const tooMany = touched.find((entity, index) => {
+    bytes += bytesOf(entity)
+    return index >= limits.entities || bytes > limits.entityBytes
+  })
   // Entities that begin at `from` itself cannot be cut away; the server may then forget some of them.
   return tooMany === undefined || tooMany.offset <= from ? end : Math.min(end, tooMany.offset)
+}
+
+/** A look by itself takes a few. */
+function bytesOf(entity: Entity): number {
+  const more = entity.type === 'text_link' ? entity.url : entity.type === 'pre' ? (entity.language ?? '') : ''
+  return 16 + Buffer.byteLength(more)
 }
 
 /** A length of the piece from `from` to at most `end`, at the best place for a cut. */

@@ -39,9 +39,17 @@ export function fixText(text: string, entities: readonly WireEntity[], limits: L
   const fixed = trimEnds({ text: cleaned, entities }, lint)
   if (isEmpty(fixed.text)) throw badRequest('text must be non-empty')
   if (Array.from(fixed.text).length > limits.characters) throw badRequest('message is too long')
+  if (bytesOf(fixed.entities) > limits.entityBytes) throw badRequest('ENTITIES_TOO_LONG')
   if (fixed.entities.length > limits.entities)
     lint(`${fixed.entities.length} entities: the server forgets some`)
   return { text: fixed.text, entities: fixed.entities.slice(0, limits.entities) }
+}
+
+function bytesOf(entities: readonly WireEntity[]): number {
+  return entities.reduce(
+    (sum, { url = '', language = '' }) => sum + 12 + Buffer.byteLength(url + language),
+    0,
+  )
 }
 
 function checkEntity(entity: WireEntity, text: string, lint: Lint): void {

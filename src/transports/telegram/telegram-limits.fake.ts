@@ -15,6 +15,7 @@ export interface Limits {
   readonly captionCharacters: number
   readonly bytes: number
   readonly entities: number
+  readonly entityBytes: number
   readonly buttons: number
   readonly richCharacters: number
   readonly richBlocks: number
@@ -54,6 +55,7 @@ export const networkLimits: Limits = {
   captionCharacters: 1024,
   bytes: 32_768,
   entities: 100,
+  entityBytes: 9000,
   buttons: 100,
   richCharacters: 32_768,
   richBlocks: 500,

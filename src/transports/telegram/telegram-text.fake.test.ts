@@ -90,6 +90,20 @@ describe('the fake network: text', () => {
     assert.ok((await wire.call('sendMessage', { chat_id: 5, text: `a${' '.repeat(32_767)}` })).ok)
   })
 
+  test('has looks of about 9,000 bytes at most, their links among them', async () => {
+    await using wire = await Wire.start()
+    wire.network.person(5).starts()
+    const link = (length: number) => ({
+      type: 'text_link',
+      offset: 0,
+      length: 1,
+      url: `https://a.bc/${'x'.repeat(length)}`,
+    })
+    assert.ok((await wire.call('sendMessage', { chat_id: 5, text: 'a', entities: [link(8000)] })).ok)
+    const two = [link(8000), { ...link(1000), offset: 1 }]
+    await wire.refused('sendMessage', { chat_id: 5, text: 'ab', entities: two }, /ENTITIES_TOO_LONG/)
+  })
+
   test('is never read as Markdown or HTML: the fake knows no parse mode, and lints it', async () => {
     await using wire = await Wire.start()
     wire.network.person(5).starts()

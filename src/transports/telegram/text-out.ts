@@ -1,6 +1,7 @@
 import type { BotApi } from './bot-api.ts'
 import type { TextContent, WordsContent } from './content.ts'
-import { isRefusal } from './failure.ts'
+import { isAboutContent } from './failure.ts'
+import { messageLimits } from './split.ts'
 
 export interface Manner {
   readonly message_thread_id?: number
@@ -58,7 +59,7 @@ function keyboardOf({ reply_markup: markup }: WordsContent) {
   return markup === undefined ? {} : { reply_markup: markup }
 }
 
-/** A text without looks is better than none. */
+/** A text without looks is better than none; its links are written out, as far as there is room. */
 async function withPlainFallback<T>(
   content: TextContent,
   make: (content: TextContent) => Promise<T>,
@@ -66,7 +67,18 @@ async function withPlainFallback<T>(
   try {
     return await make(content)
   } catch (error) {
-    if (!isRefusal(error, /entit|\burl\b/i) || content.entities.length === 0) throw error
-    return make({ ...content, entities: [] })
+    if (!isAboutContent(error) || content.entities.length === 0) throw error
+    return make({ ...content, text: writtenOut(content), entities: [] })
   }
+}
+
+function writtenOut({ text, entities }: TextContent): string {
+  const links = entities.flatMap((entity) => (entity.type === 'text_link' ? [entity] : []))
+  const whole = links
+    .toSorted((a, b) => b.offset - a.offset)
+    .reduce((words, { offset, length, url }) => {
+      const end = offset + length
+      return words.slice(offset, end) === url ? words : `${words.slice(0, end)} (${url})${words.slice(end)}`
+    }, text)
+  return Array.from(whole).length > messageLimits.characters ? text : whole
 }
