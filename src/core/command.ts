@@ -113,8 +113,8 @@ export interface Control {
   diagnose(): Promise<{ readonly facts: readonly string[]; readonly log: readonly string[] }>
   /** The sub-agents; undefined for an agent that looks after no others. */
   readonly agents: Agents | undefined
-  /** Ends ductor in good order and starts it again. False: it cannot. */
-  restart(): Promise<boolean>
+  /** Ends ductor in good order and starts it again. `done`: it has begun anew since it was asked for. */
+  restart(): Promise<'begins' | 'done' | 'impossible'>
 }
 
 /** The headings that help puts the commands under, in this order. */

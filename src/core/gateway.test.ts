@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
 import { breathe, message, place, press, setStage, shows, untilAborted } from '../../tests/support/stage.ts'
@@ -276,4 +276,25 @@ test('a redaction that does not tell the thread finds what waits in it, and only
   gate.resolve()
   await shows(stage, 'running')
   assert.equal(stage.provider.turns.length, 1)
+})
+
+test('a restart that was asked for is made once, also where the process ends before it has answered', async (t) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'ductor-gateway-')), 'ductor.db')
+  t.after(() => rmSync(dirname(path), { recursive: true }))
+  let restarts = 0
+  const before = setStage({
+    path,
+    restart: async () => {
+      restarts += 1
+      before.kill()
+      return true
+    },
+  })
+  // What it would write from now on finds no store.
+  await before.hear(message('/restart')).catch(() => {})
+  await eventually(() => restarts === 1)
+  const after = setStage({ path, restart: async () => Boolean((restarts += 1)) })
+  after.gateway.start()
+  await shows(after, 'I have begun anew since then.')
+  assert.equal(restarts, 1)
 })

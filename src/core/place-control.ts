@@ -254,8 +254,11 @@ export class PlaceControl implements Control {
     return (await this.#installation?.diagnose()) ?? { facts: [], log: [] }
   }
 
-  async restart(): Promise<boolean> {
-    return (await this.#installation?.restart(this.#place)) ?? false
+  async restart(): Promise<'begins' | 'done' | 'impossible'> {
+    const row = this.#message === undefined ? undefined : this.#flow.store.inboundBySeq(this.#message.seq)
+    // A crash before its answer was written down brings the command again: what it asked for has happened since.
+    if ((row?.attempts ?? 0) > 1) return 'done'
+    return (await this.#installation?.restart(this.#place)) === true ? 'begins' : 'impossible'
   }
 
   get #conversation(): Conversation {

@@ -191,6 +191,7 @@ export interface StageOptions {
   readonly workspace?: string
   readonly now?: () => number
   readonly settings?: Partial<AgentSettings>
+  readonly restart?: () => Promise<boolean>
   /** Further transports beside `paper`. */
   readonly moreTransports?: readonly (readonly [string, Transport])[]
   /** Further providers beside `scripted`. */
@@ -219,6 +220,7 @@ export function setStage({
   settings = {},
   others = [],
   moreTransports = [],
+  restart = async () => false,
 }: StageOptions = {}): Stage {
   const store = sqliteStore(openDatabase(path))
   const transports = new Map<string, Transport>([['paper', transport], ...moreTransports])
@@ -247,7 +249,7 @@ export function setStage({
       warnings: () => [],
       memory: async () => undefined,
       diagnose: async () => ({ facts: [], log: [] }),
-      restart: async () => false,
+      restart,
     },
   })
   const intake = gateway.intake('paper', alive.signal)
