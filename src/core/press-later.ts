@@ -58,8 +58,9 @@ export async function carryOn(
     }
     case 'command': {
       const prefix = flow.transports.get(inbound.place.transport)?.commandPrefixes[0] ?? '/'
-      await close(choice.label)
+      // In this order: after a crash between the two it is heard once all the same, by its id.
       await flow.hear(spoken(inbound, `${prefix}${action.name}`, `button/${choice.token}`))
+      await close(choice.label)
       return choice.label
     }
     case 'model':
