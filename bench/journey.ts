@@ -9,7 +9,7 @@ import { Home } from '../tests/support/ductor.ts'
 import { eventually } from '../tests/support/eventually.ts'
 import { MatrixPerson } from '../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse } from '../tests/support/synapse.ts'
-import { memoryOf } from './memory.ts'
+import { loadOf, memoryOf } from './memory.ts'
 
 const rounds = 200
 const startRounds = 11
@@ -45,6 +45,7 @@ try {
   await running.ready()
   await sleep(settleMs)
   print('resident when idle, with Matrix', memoryOf(running.child.pid))
+  print('at work when idle, with Matrix', await loadOf(running.child.pid))
   await turns()
   await sleep(settleMs)
   print(`resident after ${rounds} turns`, memoryOf(running.child.pid))
