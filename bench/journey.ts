@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Prompt } from '../src/providers/demo/protocol.ts'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from '../tests/support/ductor.ts'
 import { eventually } from '../tests/support/eventually.ts'
@@ -131,13 +132,20 @@ async function bare(): Promise<void> {
   const times: number[] = []
   for (let n = 0; n < rounds; n += 1) {
     const begun = performance.now()
-    child.stdin.write(
-      `${JSON.stringify({ type: 'prompt', turn: String(n), text: `say: ${answerOf(n)}`, attachments: [], permissionMode: 'ask' })}\n`,
-    )
+    const prompt: Prompt = {
+      type: 'prompt',
+      turn: String(n),
+      text: `say: ${answerOf(n)}`,
+      attachments: [],
+      permissionMode: 'ask',
+      granted: [],
+    }
+    child.stdin.write(`${JSON.stringify(prompt)}\n`)
     for (;;) {
-      const { value } = await lines.next()
-      if (times.length === n && String(value).includes('"type":"text"')) times.push(performance.now() - begun)
-      if (String(value).includes('"turn.ended"')) break
+      const { value, done } = await lines.next()
+      if (done === true) throw new Error('the demo agent has ended')
+      if (times.length === n && value.includes('"type":"text"')) times.push(performance.now() - begun)
+      if (value.includes('"turn.ended"')) break
     }
   }
   child.stdin.end()
