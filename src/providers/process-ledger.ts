@@ -4,7 +4,6 @@ import type { Log } from '../core/define.ts'
 import type { Memory } from '../core/transport.ts'
 import { endAll } from './kill-tree.ts'
 import {
-  livingProcess,
   livingProcesses,
   ownLine,
   startedWith,
@@ -65,7 +64,7 @@ export class ProcessLedger {
     return {
       env: { [mark]: id },
       started: async (pid) => {
-        root = await livingProcess(pid)
+        root = (await livingProcesses()).find((each) => each.pid === pid)
         if (root !== undefined && !forgotten) this.#write(id, { owner, root: { pid, start: root.start } })
       },
       end: async (graceMs) => {
@@ -116,7 +115,7 @@ function lives(one: NotedProcess, living: readonly LivingProcess[]): boolean {
 }
 
 async function ourselves(): Promise<NotedProcess> {
-  const own = await livingProcess(process.pid)
+  const own = (await livingProcesses()).find(({ pid }) => pid === process.pid)
   return { pid: process.pid, start: own?.start ?? '' }
 }
 

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { readOfEach } from './proc-files.ts'
 
 const run = promisify(execFile)
 /** Bytes: every command line and environment of a busy machine. */
@@ -20,12 +19,6 @@ export interface LivingProcess extends NotedProcess {
 /** Every process of this machine (or container) that has not ended. */
 export async function livingProcesses(): Promise<readonly LivingProcess[]> {
   return process.platform === 'linux' ? fromProc() : fromPs()
-}
-
-/** One process, if it has not ended. */
-export async function livingProcess(pid: number): Promise<LivingProcess | undefined> {
-  const found = process.platform === 'linux' ? await rowsOf([pid]) : await fromPs()
-  return found.find((each) => each.pid === pid)
 }
 
 /** Which of these were started with one of `values` in the variable `name` of their environment, as far as we may look. */
@@ -49,20 +42,22 @@ export function ownLine(living: readonly LivingProcess[]): ReadonlySet<number> {
 }
 
 async function fromProc(): Promise<readonly LivingProcess[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  return rowsOf(pids)
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const rows = await Promise.all(pids.map(rowOf))
+  return rows.filter((row) => row !== undefined)
 }
 
-async function rowsOf(pids: readonly number[]): Promise<readonly LivingProcess[]> {
-  const rows = await readOfEach(pids, 'stat', (stat) => {
+async function rowOf(pid: string): Promise<LivingProcess | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
     // The name, in parentheses, may hold anything. After it: state, parent, …, and the start as the 20th.
-    const [state, parent, ...more] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { ended: state === 'Z', parent: Number(parent), start: more[17] ?? '' }
-  })
-  return pids.flatMap((pid) => {
-    const row = rows.get(pid)
-    return row === undefined || row.ended ? [] : [{ pid, parent: row.parent, start: row.start }]
-  })
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z') return undefined
+    return { pid: Number(pid), parent: Number(fields[1]), start: fields[19] ?? '' }
+  } catch {
+    // It ended while we were reading.
+    return undefined
+  }
 }
 
 async function fromPs(): Promise<readonly LivingProcess[]> {
@@ -74,13 +69,16 @@ async function fromPs(): Promise<readonly LivingProcess[]> {
   })
 }
 
-/** Those of other users cannot be read, and are not ours. */
-function inProc(name: string, living: readonly LivingProcess[]): Promise<ReadonlyMap<number, string>> {
-  const pids = living.map(({ pid }) => pid)
-  return readOfEach(pids, 'environ', (environment) => {
-    const entry = environment.split('\0').find((each) => each.startsWith(`${name}=`))
-    return entry?.slice(name.length + 1) ?? ''
-  })
+async function inProc(name: string, living: readonly LivingProcess[]): Promise<ReadonlyMap<number, string>> {
+  const found = await Promise.all(
+    living.map(async ({ pid }) => {
+      // Those of other users cannot be read, and are not ours.
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
+      const entry = environment.split('\0').find((each) => each.startsWith(`${name}=`))
+      return [pid, entry?.slice(name.length + 1) ?? ''] as const
+    }),
+  )
+  return new Map(found)
 }
 
 async function inPs(name: string): Promise<ReadonlyMap<number, string>> {
