@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Agent } from './agent.ts'
 import { bring, type BringDeps } from './attachments.ts'
 import { burst, mostOfBurst } from './burst.ts'
@@ -6,8 +5,8 @@ import { chosenOf, type Chosen } from './chosen.ts'
 import { mark, showTyping } from './courtesy.ts'
 import { gist } from './gist.ts'
 import type { Message, Place } from './message.ts'
-import { promptOf, together } from './prompt.ts'
-import type { Steered, UnpromptedTurn } from './provider.ts'
+import { promptOf } from './prompt.ts'
+import type { Steered, TurnEvent, UnpromptedTurn } from './provider.ts'
 import { crowdNotice, queueKey } from './queue-notice.ts'
 import { RunningTurn, type RunningTurnDeps } from './running-turn.ts'
 import { setAside } from './set-aside.ts'
@@ -15,8 +14,8 @@ import type { InboxRow } from './store.ts'
 import type { Transport } from './transport.ts'
 import { endTurn } from './turn-end.ts'
 import type { Runner, TurnLimit } from './turn-limit.ts'
-import { filesOf, preface, sessionOver, turnOf } from './turn-start.ts'
-import type { Part, View } from './view.ts'
+import { beginTurn, filesOf, preface, turnOf } from './turn-start.ts'
+import type { Part } from './view.ts'
 
 export interface ConversationDeps extends RunningTurnDeps {
   readonly agent: Agent
@@ -214,33 +213,20 @@ export class Conversation implements Runner {
   }
 
   async #run(rows: readonly InboxRow[]): Promise<void> {
-    const { store, agent, transport, notices, keep, now } = this.#deps
+    const { transport, keep } = this.#deps
     const { place, strand, chosen } = this
-    const message = together(rows.flatMap(({ inbound }) => (inbound.kind === 'message' ? [inbound] : [])))
-    if (message === undefined) return
-    const id = randomUUID()
-    const startedAt = now()
-    const session = store.session(place.key, strand, chosen.providerName)
-    const over = sessionOver(session, agent, startedAt)
-    const running = await keep(() => {
-      // Meanwhile some of it may have been dropped, edited or taken back.
-      if (!rows.every((row) => isUnchanged(row, store.inboundBySeq(row.seq)))) return undefined
-      store.transaction(() => {
-        store.startTurn({ id, place, strand, provider: chosen.providerName, startedAt })
-        if (over !== undefined) store.setSession(place, strand, chosen.providerName, undefined)
-        for (const { seq } of rows) {
-          store.setInboxState(seq, 'running', id)
-          store.note({ seq }, 'turn started', `${chosen.providerName}, turn ${id}`)
-          notices.withdraw(queueKey(seq), place)
-        }
-      })
-      // In the same breath: whoever wants to stop it finds it either waiting or running.
-      return this.#begin(id, startedAt, chosen, preface(strand, over), message)
+    // In one go: whoever stops what runs finds it from the moment on in which its messages wait no more.
+    const begun = await keep(() => {
+      const start = beginTurn(rows, { ...this.#deps, place, strand, chosen })
+      if (start === undefined) return undefined
+      const { id, startedAt, message, over } = start
+      return { message, running: this.#begin(id, startedAt, chosen, preface(strand, over), message) }
     })
-    if (running === undefined) return
+    if (begun === undefined) return
+    const { message, running } = begun
     try {
       mark(transport, place, message.messageId, 'working')
-      const view = await this.#follow(running, chosen, message)
+      const view = await running.follow(() => this.#events(running, chosen, message))
       if (this.#closing && view.stop === 'cancelled') return
       await endTurn(running, view, { ...this.#deps, place, chosen })
       mark(transport, place, message.messageId, view.stop === 'failed' ? 'failed' : 'done')
@@ -278,7 +264,7 @@ export class Conversation implements Runner {
     running.resolveEnded()
   }
 
-  async #follow(running: RunningTurn, chosen: Chosen, message: Message): Promise<View> {
+  async #events(running: RunningTurn, chosen: Chosen, message: Message): Promise<AsyncIterable<TurnEvent>> {
     const { store, agent, transport } = this.#deps
     const { place, strand } = this
     const { signal } = running.abort
@@ -287,13 +273,14 @@ export class Conversation implements Runner {
       const wrong = missing ?? unheard
       if (wrong !== undefined) running.say(`${gist(attachment.name, 60)}: ${wrong}`)
     }
-    if (signal.aborted) return running.follow(cancelled())
+    if (signal.aborted) return cancelled()
     const { id } = running
     const turn = await turnOf({ id, place, strand, agent, transport, store, chosen, message, brought })
-    return running.follow(chosen.provider.run(turn, signal))
+    return chosen.provider.run(turn, signal)
   }
 
   async #followUnprompted(turn: UnpromptedTurn): Promise<void> {
+    if (this.#closing) return turn.stop()
     const { id } = turn
     const { store, keep, now } = this.#deps
     const { place, strand, chosen } = this
@@ -307,7 +294,7 @@ export class Conversation implements Runner {
     })
     running.abort.signal.addEventListener('abort', () => turn.stop(), { once: true })
     try {
-      const view = await running.follow(turn.events)
+      const view = await running.follow(() => turn.events)
       if (this.#closing && view.stop === 'cancelled') return
       await endTurn(running, view, { ...this.#deps, place, chosen })
     } finally {
@@ -315,11 +302,6 @@ export class Conversation implements Runner {
       this.wake()
     }
   }
-}
-
-/** Does it still wait, as it was read? */
-function isUnchanged({ inbound }: InboxRow, now: InboxRow | undefined): boolean {
-  return now?.state === 'queued' && JSON.stringify(now.inbound) === JSON.stringify(inbound)
 }
 
 /** What files are brought here with. */

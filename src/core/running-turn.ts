@@ -101,10 +101,10 @@ export class RunningTurn {
   }
 
   /** Shows the turn as it goes; resolves with the last view. Never throws. */
-  async follow(events: AsyncIterable<TurnEvent>): Promise<View> {
+  async follow(begin: () => AsyncIterable<TurnEvent> | Promise<AsyncIterable<TurnEvent>>): Promise<View> {
     let spoke = false
     try {
-      for await (const event of events) {
+      for await (const event of await begin()) {
         await this.#meet(event)
         const before = this.#view
         this.#view = fold(before, event)
@@ -116,7 +116,10 @@ export class RunningTurn {
         if (this.#view !== before) this.#show(this.#view, false)
       }
     } catch (error) {
-      this.#deps.log.error({ err: error, turn: this.id, place: this.#facts.place.key }, 'a provider threw')
+      this.#deps.log.error(
+        { err: error, turn: this.id, place: this.#facts.place.key },
+        'a turn failed by a fault of ours',
+      )
       const wrong = 'ductor itself failed in this turn; the log says more. Your message was not run again.'
       this.#view = fold(this.#view, { type: 'turn.ended', stop: 'failed', error: wrong })
     }

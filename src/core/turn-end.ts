@@ -1,6 +1,7 @@
 import type { Agent } from './agent.ts'
 import { answerOf, footerOf } from './answer.ts'
 import type { Chosen } from './chosen.ts'
+import type { Log } from './define.ts'
 import type { Place } from './message.ts'
 import type { Notices } from './notices.ts'
 import { turnKey, type RunningTurn } from './running-turn.ts'
@@ -13,13 +14,29 @@ export interface TurnEndDeps {
   readonly agent: Agent
   readonly store: Store
   readonly notices: Notices
+  readonly log: Log
   readonly now: () => number
   /** Writes until the disk takes it. */
   readonly keep: <T>(write: () => T) => Promise<T>
 }
 
-/** Stores how a turn ended and shows its last word: the answer, its files and buttons, what it used. */
+/**
+ * Stores how a turn ended and shows its last word: the answer, its files and buttons, what it used. Where ductor itself
+ * fails at that, the words alone: no turn may stay as if it ran.
+ */
 export async function endTurn(running: RunningTurn, ended: View, deps: TurnEndDeps): Promise<void> {
+  try {
+    await storeEnd(running, ended, deps)
+  } catch (error) {
+    deps.log.error({ err: error, turn: running.id, place: deps.place.key }, 'a turn could not be ended')
+    const words = ended.parts.filter(({ kind }) => kind === 'text')
+    const wrong = 'ductor itself failed at the end of this turn; the log says more.'
+    const parts: Part[] = [...words, { kind: 'notice', text: wrong }]
+    await storeEnd(running, { state: 'ended', parts, choices: [], stop: 'failed' }, deps)
+  }
+}
+
+async function storeEnd(running: RunningTurn, ended: View, deps: TurnEndDeps): Promise<void> {
   const { place, chosen, agent, store, notices, keep } = deps
   const { id, strand } = running
   const rule = { access: agent.settings().fileAccess, workspace: agent.workspace }

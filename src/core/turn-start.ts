@@ -1,12 +1,62 @@
+import { randomUUID } from 'node:crypto'
 import type { Agent } from './agent.ts'
 import type { Chosen } from './chosen.ts'
 import { expired } from './freshness.ts'
 import type { Attachment, Message, Place } from './message.ts'
-import { promptOf, type Brought } from './prompt.ts'
+import type { Notices } from './notices.ts'
+import { promptOf, together, type Brought } from './prompt.ts'
 import type { PermissionMode, Turn } from './provider.ts'
-import type { SessionRow, Store } from './store.ts'
+import { queueKey } from './queue-notice.ts'
+import type { InboxRow, SessionRow, Store } from './store.ts'
 import type { Transport } from './transport.ts'
 import type { Part } from './view.ts'
+
+export interface BeginDeps {
+  readonly place: Place
+  readonly strand: string
+  readonly agent: Agent
+  readonly chosen: Chosen
+  readonly store: Store
+  readonly notices: Notices
+  readonly now: () => number
+}
+
+/** A turn that has begun: what it is of, and why it does not go on with the session of before. */
+export interface Begun {
+  readonly id: string
+  readonly startedAt: number
+  readonly message: Message
+  readonly over: string | undefined
+}
+
+/**
+ * Begins the turn of those of the messages that still wait, in one transaction. It reads them anew: while the disk
+ * took nothing, a person may have taken them back or changed them. Undefined: none of them waits any more.
+ */
+export function beginTurn(rows: readonly InboxRow[], deps: BeginDeps): Begun | undefined {
+  const { place, strand, agent, store, notices, now } = deps
+  const { providerName } = deps.chosen
+  return store.transaction(() => {
+    const waiting = rows.flatMap(({ seq }) => store.inboundBySeq(seq) ?? []).filter(isWaiting)
+    const message = together(waiting.flatMap(({ inbound }) => (inbound.kind === 'message' ? [inbound] : [])))
+    if (message === undefined) return undefined
+    const id = randomUUID()
+    const startedAt = now()
+    const over = sessionOver(store.session(place.key, strand, providerName), agent, startedAt)
+    store.startTurn({ id, place, strand, provider: providerName, startedAt })
+    if (over !== undefined) store.setSession(place, strand, providerName, undefined)
+    for (const { seq } of waiting) {
+      store.setInboxState(seq, 'running', id)
+      store.note({ seq }, 'turn started', `${providerName}, turn ${id}`)
+      notices.withdraw(queueKey(seq), place)
+    }
+    return { id, startedAt, message, over }
+  })
+}
+
+function isWaiting({ state }: InboxRow): boolean {
+  return state === 'queued'
+}
 
 /** Whose turn it is, and what it is begun with. */
 export interface TurnStart {
@@ -59,7 +109,7 @@ export function filesOf(brought: readonly Brought[]): readonly Attachment[] {
 }
 
 /** Why the session is not gone on with, in words for a person; undefined where it is, or where there is none. */
-export function sessionOver(session: SessionRow | undefined, agent: Agent, now: number): string | undefined {
+function sessionOver(session: SessionRow | undefined, agent: Agent, now: number): string | undefined {
   return session === undefined ? undefined : expired(session, agent.settings().expiry, now)
 }
 
