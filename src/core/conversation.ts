@@ -95,10 +95,8 @@ export class Conversation implements Runner {
     return true
   }
 
-  /** Puts a message into the running turn. */
-  async steer(message: Message): Promise<Steered> {
-    const running = this.#running
-    if (running === undefined) return 'over'
+  /** Puts a message into its running turn. */
+  async steer(running: RunningTurn, message: Message): Promise<Steered> {
     const brought = await bring(message, this.place, bringingOf(this.#deps), running.abort.signal)
     return running.steer(promptOf(message, brought), filesOf(brought))
   }

@@ -7,6 +7,7 @@ import { gist } from './gist.ts'
 import type { Message, Place } from './message.ts'
 import type { ModelList, SessionSummary, Steered } from './provider.ts'
 import { queueKey } from './queue-notice.ts'
+import { steerIn } from './steering.ts'
 import type { StrandRow, TraceLine } from './store.ts'
 import { UserError } from './user-error.ts'
 
@@ -81,19 +82,12 @@ export class PlaceControl implements Control {
     const own = this.#message
     if (own === undefined) return 'over'
     const message: Message = { ...own.message, text }
-    const { running } = this.#conversation
-    const steered = running === undefined ? 'over' : await this.#conversation.steer(message)
-    if (steered === 'taken') {
-      await this.#flow.keep(() =>
-        this.#flow.store.transaction(() => {
-          // It belongs to the turn now: should that be cut off, it is asked about with the rest.
-          this.#flow.store.setInboxState(own.seq, 'pending', running?.id)
-          this.#flow.store.note({ seq: own.seq }, 'steered', `into the running turn ${running?.id}`)
-        }),
-      )
-      return steered
-    }
-    await this.#enqueue({ ...message, id: `now/${own.message.id}` }, this.strand)
+    const steered = await steerIn(this.#flow, this.#conversation, { seq: own.seq, message })
+    if (steered === 'taken') return steered
+    const { store } = this.#flow
+    await this.#flow.keep(() =>
+      store.transaction(() => this.#flow.enqueue({ ...message, id: `now/${own.message.id}` }, this.strand)),
+    )
     return steered === 'unsupported' ? steered : 'run'
   }
 
@@ -269,10 +263,6 @@ export class PlaceControl implements Control {
     const provider = this.#flow.agent.providers.get(name)
     if (provider !== undefined) return provider
     throw new UserError(`There is no provider “${name}” here; there are ${this.providers.join(', ')}.`)
-  }
-
-  async #enqueue(message: Message, strand: string): Promise<void> {
-    await this.#flow.keep(() => this.#flow.store.transaction(() => this.#flow.enqueue(message, strand)))
   }
 
   /** Drops what was written before the command; what was written after it stays. */

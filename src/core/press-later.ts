@@ -6,6 +6,7 @@ import type { Inbound, Message, Place } from './message.ts'
 import { modelOffers } from './model-offers.ts'
 import { PlaceControl } from './place-control.ts'
 import type { RunningTurn } from './running-turn.ts'
+import { steerIn } from './steering.ts'
 import type { StoredChoice } from './store.ts'
 
 /** What reaches beyond the store: a running turn, a provider, a menu. */
@@ -158,21 +159,10 @@ function runningTurn(flow: Flow, place: Place, turn: string): RunningTurn | unde
 
 /** What waits goes into the running turn, where the provider can do that. */
 async function steer(flow: Flow, seq: number): Promise<string> {
-  const { store } = flow
-  const row = store.inboundBySeq(seq)
+  const row = flow.store.inboundBySeq(seq)
   if (row?.state !== 'queued' || row.inbound.kind !== 'message') return 'It runs already.'
   const conversation = flow.conversation(row.inbound.place, row.strand)
-  const { running } = conversation
-  if (running === undefined) return 'The turn has ended: it is run now'
-  // First out of the queue, or it would run a second time when the turn ends just now.
-  await flow.keep(() => store.setInboxState(seq, 'running', running.id))
-  const taken = await conversation.steer(row.inbound)
-  await flow.keep(() =>
-    store.transaction(() => {
-      if (taken === 'taken') store.note({ seq }, 'steered', `into the running turn ${running.id}`)
-      else store.setInboxState(seq, 'queued')
-    }),
-  )
+  const taken = await steerIn(flow, conversation, { seq, message: row.inbound })
   if (taken === 'taken') return 'It went into the running turn'
   conversation.wake()
   return taken === 'over'

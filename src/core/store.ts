@@ -29,6 +29,7 @@ export interface Inbox {
   /** The place and strand of everything that is queued, what waited longest first. */
   queues(): readonly { readonly place: Place; readonly strand: string }[]
   replaceText(seq: number, text: string): void
+  /** What is `queued` or `pending` belongs to no turn but the one that is named. */
   setInboxState(seq: number, state: InboxState, turn?: string): void
   countInbox(state: InboxState): number
   /** One more attempt is begun; gives how many that makes. */

@@ -59,7 +59,10 @@ export function inbox(sql: Sql): Inbox {
        group by i.place, i.strand order by min(i.seq)`,
   )
   const setText = command(`update inbox set body = json_set(body, '$.text', ?) where seq = ?`)
-  const setState = command('update inbox set state = ?, turn = coalesce(?, turn) where seq = ?')
+  const setState = command(
+    `update inbox set state = ?1,
+       turn = case when ?1 in ('queued', 'pending') then ?2 else coalesce(?2, turn) end where seq = ?3`,
+  )
   const howMany = query(count, 'select count(*) as n from inbox where state = ?')
   const oneMore = query(
     attemptsRow,

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { eventually } from '../../tests/support/eventually.ts'
+import { message, press, ScriptedProvider, setStage, shows } from '../../tests/support/stage.ts'
+import type { Steered } from './provider.ts'
+
+/** Its turns end when `end` is resolved; what becomes of words for the running turn is told by `steering`. */
+class SteeredProvider extends ScriptedProvider {
+  readonly end = Promise.withResolvers<void>()
+  readonly steered: (readonly [turn: string, prompt: string])[] = []
+  steering: () => Promise<Steered> = async () => 'taken'
+
+  override script = ({ prompt }: { readonly prompt: string }) =>
+    prompt === 'long'
+      ? [
+          { type: 'text', delta: 'begun' } as const,
+          () => this.end.promise,
+          { type: 'turn.ended', stop: 'end_turn' } as const,
+        ]
+      : [{ type: 'turn.ended', stop: 'end_turn', text: `did ${prompt}` } as const]
+
+  steer(turn: string, prompt: string): Promise<Steered> {
+    this.steered.push([turn, prompt])
+    return this.steering()
+  }
+}
+
+function file(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ductor-steering-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return join(folder, 'ductor.db')
+}
+
+for (const outcome of ['over', 'unsupported'] as const) {
+  test(`what was to go into the running turn runs after it where that is ${outcome}`, async () => {
+    const provider = new SteeredProvider()
+    provider.steering = async () => outcome
+    const stage = setStage({ provider })
+    await stage.hear(message('long'))
+    await shows(stage, 'begun')
+    await stage.hear(message('next'))
+    await eventually(() => stage.transport.token('Say it now'))
+    await stage.hear(press(stage, 'Say it now'))
+    await shows(stage, /→ /)
+    provider.end.resolve()
+    await shows(stage, 'did next')
+    assert.equal(provider.turns.length, 2)
+  })
+}
+
+test('what /now has put into a turn is not run again by itself when ductor is killed before it knows', async (t) => {
+  const path = file(t)
+  const provider = new SteeredProvider()
+  provider.steering = () => new Promise(() => {})
+  const before = setStage({ path, provider })
+  await before.hear(message('long'))
+  await shows(before, 'begun')
+  await before.hear(message('/now mind the tests'))
+  await eventually(() => provider.steered.length === 1)
+  before.kill()
+  const after = setStage({ path })
+  after.gateway.start()
+  await eventually(() => after.transport.token('Run again'))
+  await eventually(() => after.store.countInbox('pending') === 0)
+  assert.equal(after.store.countInbox('queued'), 0)
+  assert.equal(after.provider.turns.length, 0)
+})
