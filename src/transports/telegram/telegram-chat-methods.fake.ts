@@ -25,7 +25,7 @@ export const chatMethods = {
   getChat: method({ chat_id: chatId }, ({ chat_id: id }, { world }) => {
     const chat = world.chats.get(id)
     if (chat === undefined) throw badRequest('chat not found')
-    return chat.wire.type === 'private' ? chat.wire : world.writable(id).wire
+    return chat.wire.type === 'private' ? chat.wire : world.reachable(id).wire
   }),
   sendMessageDraft: method(
     {
@@ -57,7 +57,7 @@ export const chatMethods = {
       is_big: flag.optional(),
     },
     ({ chat_id: id, message_id: message, reaction: wanted = [] }, { world }) => {
-      const chat = world.writable(id)
+      const chat = world.reachable(id)
       if (!chat.messages.has(message)) throw badRequest('message to react not found')
       if (wanted.length > 1) throw badRequest('REACTIONS_TOO_MANY')
       const [first] = wanted

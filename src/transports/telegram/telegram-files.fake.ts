@@ -4,6 +4,19 @@ import { join } from 'node:path'
 import type { Limits } from './telegram-limits.fake.ts'
 import { badRequest } from './telegram-refusal.fake.ts'
 
+export type FileKind = 'photo' | 'document' | 'video' | 'audio' | 'voice' | 'animation' | 'video_note'
+
+/** As refusals call them. */
+export const plurals: Readonly<Record<FileKind, string>> = {
+  photo: 'photos',
+  document: 'documents',
+  video: 'videos',
+  audio: 'audios',
+  voice: 'voice notes',
+  animation: 'animations',
+  video_note: 'video notes',
+}
+
 export interface StoredFile {
   readonly id: string
   readonly unique: string

@@ -61,4 +61,12 @@ describe('the fake network: how many calls', () => {
     }
     assert.deepEqual(rests, [3, 6, 12, 24, 48, 96, 192, 240, 240])
   })
+
+  test('as many as one likes where it is switched off', async () => {
+    await using wire = await Wire.start()
+    wire.network.world.freeze()
+    wire.network.person(5).starts()
+    for (let count = 1; count <= 40; count += 1)
+      assert.ok((await wire.call('sendMessage', { chat_id: 5, text: `${count}` })).ok)
+  })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Wire } from './telegram-client.fake.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
+import { Wire } from './telegram-client.fake.ts'
 
 describe('the fake network: HTTP', () => {
   test('takes parameters as JSON, as a form, as parts and in the address, whatever the case of the method', async () => {
@@ -85,19 +85,6 @@ describe('the fake network: HTTP', () => {
     assert.equal(response.headers.get('retry-after'), '7')
   })
 
-  test('may let a later call overtake an earlier one', async () => {
-    await using wire = await Wire.start()
-    wire.network.person(5).starts()
-    wire.network.breaks('sendMessage', { how: 'slow', ms: 100 })
-    const slow = wire.call('sendMessage', { chat_id: 5, text: 'first' })
-    await wire.call('sendMessage', { chat_id: 5, text: 'second' })
-    await slow
-    assert.deepEqual(
-      wire.network.posts(5).map((message) => message.text),
-      ['second', 'first'],
-    )
-  })
-
   test('may do what was asked and give an answer that says nothing, or none', async () => {
     await using wire = await Wire.start()
     wire.network.person(5).starts()
@@ -110,5 +97,77 @@ describe('the fake network: HTTP', () => {
     await eventually(() => wire.network.posts(5).length === 2, 'the message')
     gone.abort()
     await assert.rejects(kept)
+  })
+
+  test('says no in the same shape each time, and how long to rest in a header too', async () => {
+    await using wire = await Wire.start({ limits: { privateBurst: 1, uploadBytes: 10 } })
+    const { network } = wire
+    network.world.freeze()
+    network.person(5).starts()
+    const url = `${network.apiRoot}/bot${network.token}`
+    const post = (path: string, body: object) =>
+      fetch(`${url}/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    await post('sendMessage', { chat_id: 5, text: 'a' })
+    const flood = await post('sendMessage', { chat_id: 5, text: 'b' })
+    assert.equal(flood.headers.get('retry-after'), '3')
+    const large = await post('sendMessage', { chat_id: 5, text: 'b'.repeat(20_000) })
+    network.world.updates.webhook = 'https://example.com'
+    const conflict = await post('getUpdates', {})
+    const others = [
+      await post('sendMessage', {}),
+      await post('sendStickers', {}),
+      await fetch(`${network.apiRoot}/bot1:AAAAAAAAAAAA/getMe`),
+    ]
+    const answers = [flood, large, conflict, ...others]
+    const bodies = await Promise.all(answers.map(async (answer) => JSON.parse(await answer.text())))
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [429, 413, 409, 400, 404, 401],
+    )
+    const begins = ['Too Many Requests: ', 'Request Entity', 'Conflict: ', 'Bad Request: ', 'Not Found', 'Un']
+    for (const [index, body] of bodies.entries()) {
+      assert.equal(body.ok, false)
+      assert.equal(body.error_code, answers[index]?.status)
+      assert.ok(String(body.description).startsWith(begins[index] ?? '?'), body.description)
+    }
+    assert.deepEqual(bodies[0].parameters, { retry_after: 3 })
+  })
+
+  test('refuses a body that it cannot read, and one that is too large without saying so', async () => {
+    await using wire = await Wire.start({ limits: { uploadBytes: 10 } })
+    const { network } = wire
+    const url = `${network.apiRoot}/bot${network.token}/sendMessage`
+    const headers = { 'content-type': 'application/json' }
+    assert.equal((await fetch(url, { method: 'POST', headers, body: '{' })).status, 400)
+    const chunks = Array.from({ length: 3 }, () => new Uint8Array(10_000))
+    const body = ReadableStream.from(chunks)
+    const large = await fetch(url, { method: 'POST', headers, body, duplex: 'half' })
+    assert.equal(large.status, 413)
+  })
+
+  test('lints parameters of old', async () => {
+    await using wire = await Wire.start()
+    wire.network.person(5).starts()
+    await wire.call('sendMessage', { chat_id: 5, text: 'a', disable_web_page_preview: true })
+    assert.deepEqual(wire.network.lints, ['sendMessage has no parameter disable_web_page_preview'])
+  })
+
+  test('lets a call overtake a slow one', async () => {
+    await using wire = await Wire.start()
+    const { network } = wire
+    network.person(5).starts()
+    network.breaks('sendMessage', { how: 'slow', ms: 1000 })
+    const first = wire.call('sendMessage', { chat_id: 5, text: 'first' })
+    await eventually(() => network.faultsLeft === 0, 'the slow call')
+    await wire.call('sendMessage', { chat_id: 5, text: 'second' })
+    await first
+    assert.deepEqual(
+      network.posts(5).map(({ text }) => text),
+      ['second', 'first'],
+    )
   })
 })

@@ -102,9 +102,12 @@ export class HttpSide {
     }
     if (Number(request.headers['content-length'] ?? 0) > this.#wire.mostBytes) {
       request.resume()
-      return send(response, 413, refused(new Refusal(413, 'Request Entity Too Large')))
+      return send(response, 413, refused(tooLarge()))
     }
-    const call = await readCall(request, url)
+    const bytes = await readBytes(request, this.#wire.mostBytes)
+    if (bytes === undefined) return send(response, 413, refused(tooLarge()))
+    const call = await readCall(request, url, bytes)
+    if (call instanceof Refusal) return send(response, call.code, refused(call))
     if (call === undefined) return send(response, 404, refused(new Refusal(404, 'Not Found')))
     const fault = this.#wire.fault(call)
     if (fault?.how === 'deaf' && (call.keepsConnection || fault.always === true))
@@ -213,13 +216,33 @@ function sendHalf(response: ServerResponse, body: object): void {
   response.write(text.slice(0, text.length / 2), () => response.destroy())
 }
 
-/** `/bot<token>/<method>`, with parameters in the address, as a form or as JSON. */
-async function readCall(request: IncomingMessage, url: URL): Promise<WireCall | undefined> {
+function tooLarge(): Refusal {
+  return new Refusal(413, 'Request Entity Too Large')
+}
+
+/** Undefined: there are more than that, whatever was announced. */
+async function readBytes(request: IncomingMessage, most: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(Buffer.from(chunk))
+  let count = 0
+  for await (const chunk of request) {
+    const bytes = Buffer.from(chunk)
+    count += bytes.length
+    // The rest is read all the same, so that the client hears why.
+    if (count <= most) chunks.push(bytes)
+  }
+  return count > most ? undefined : Buffer.concat(chunks)
+}
+
+/** `/bot<token>/<method>`, with parameters in the address, as a form or as JSON. */
+async function readCall(
+  request: IncomingMessage,
+  url: URL,
+  bytes: Buffer,
+): Promise<WireCall | Refusal | undefined> {
   const [, token, method] = /^\/bot(\d+:[\w-]+)\/(\w+)$/.exec(url.pathname) ?? []
   if (token === undefined || method === undefined) return undefined
-  const body = await readBody(Buffer.concat(chunks), request.headers['content-type'] ?? '')
+  const body = await readBody(bytes, request.headers['content-type'] ?? '').catch(() => undefined)
+  if (body === undefined) return new Refusal(400, "Bad Request: can't parse the body of the request")
   return {
     token,
     method,

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Wire } from './telegram-client.fake.ts'
+import { networkLimits } from './telegram-limits.fake.ts'
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
 const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+
+/** The beginning of a picture: as much as says how large it is. */
+function pngOf(width: number, height: number): Uint8Array<ArrayBuffer> {
+  const head = new DataView(new ArrayBuffer(24))
+  for (const [at, byte] of png.entries()) head.setUint8(at, byte)
+  head.setUint32(16, width)
+  head.setUint32(20, height)
+  return new Uint8Array(head.buffer)
+}
 
 /** Uploads a file, or several by the names of their parts, as any client would; gives the HTTP status and the answer. */
 async function upload(
@@ -152,107 +162,40 @@ describe('the fake network: files', () => {
     await wire.refused('editMessageCaption', edit(words.result.message_id), /no caption in the message/)
     await wire.refused('editMessageText', { ...edit(id), text: 'x' }, /no text in the message/)
   })
-})
 
-describe('the fake network: what is shown without a message', () => {
-  test('drafts are for private chats, have a number, live 30 s, and end with the next message', async () => {
+  test('are no photos where they are too large or too long to look at, but documents', async () => {
     await using wire = await Wire.start()
-    const { network } = wire
-    network.world.freeze()
-    network.person(5).starts()
-    network.group(-1001)
-    const draft = (more: object = {}) => ({ chat_id: 5, draft_id: 7, text: 'a', ...more })
-    await wire.refused('sendMessageDraft', draft({ chat_id: -1001 }), /TEXTDRAFT_PEER_INVALID/)
-    await wire.refused('sendMessageDraft', draft({ draft_id: 0 }), /DRAFT_ID_INVALID/)
-    await wire.call('sendMessageDraft', draft())
-    assert.equal(network.draft(5)?.text, 'a')
-    await wire.call('sendMessageDraft', draft({ text: '' }))
-    assert.equal(network.draft(5)?.text, '')
-    network.world.advance(30_001)
-    assert.equal(network.draft(5), undefined)
-    await wire.call('sendMessageDraft', draft())
-    assert.match(network.lints.join(), /goes on after it has expired/)
-    await wire.call('sendMessage', { chat_id: 5, text: 'the end' })
-    assert.equal(network.draft(5), undefined)
-    network.world.offersDrafts = false
-    await wire.refused('sendMessageDraft', draft(), /method not found/, 404)
-  })
-
-  test('a draft can be stopped where it says so, and does not go on then', async () => {
-    await using wire = await Wire.start()
-    const { network } = wire
-    const person = network.person(5).starts()
-    await wire.call('sendMessageDraft', { chat_id: 5, draft_id: 7, text: 'a' })
-    assert.throws(() => person.stops(), /nothing to stop/)
-    await wire.call('sendMessageDraft', { chat_id: 5, draft_id: 7, text: 'ab', can_stop: true })
-    person.stops()
-    const { result } = await wire.call('getUpdates')
-    assert.match(JSON.stringify(result), /"stopped_message_generation":\{"chat":\{"id":5.*"draft_id":7/)
-    await wire.call('sendMessageDraft', { chat_id: 5, draft_id: 7, text: 'abc', can_stop: true })
-    assert.match(network.lints.join(), /goes on after its stop/)
-  })
-
-  test('drafts have a budget of their own', async () => {
-    await using wire = await Wire.start({ limits: {} })
     wire.network.person(5).starts()
-    for (let n = 0; n < 20; n += 1)
-      await wire.call('sendMessageDraft', { chat_id: 5, draft_id: 7, text: `${n}` })
-    await wire.refused('sendMessageDraft', { chat_id: 5, draft_id: 7, text: 'x' }, /Too Many Requests/, 429)
-    assert.equal((await wire.call('sendMessage', { chat_id: 5, text: 'a message' })).ok, true)
-  })
-
-  test('reactions are of 73 emoji, one of the bot on a message', async () => {
-    await using wire = await Wire.start()
-    const id = wire.network.person(5).writes('hello')
-    const react = (...emoji: string[]) => ({
-      chat_id: 5,
-      message_id: id,
-      reaction: emoji.map((one) => ({ type: 'emoji', emoji: one })),
-    })
-    for (const good of ['👀', '✍', '💔', '👍'])
-      assert.ok((await wire.call('setMessageReaction', react(good))).ok)
-    for (const bad of ['✅', '❌', '⏳']) {
-      await wire.refused('setMessageReaction', react(bad), /REACTION_INVALID/)
+    for (const [width, height] of [
+      [6000, 4001],
+      [2001, 100],
+      [0, 5],
+    ] as const) {
+      const picture = pngOf(width, height)
+      assert.match((await upload(wire, 'photo', picture)).description ?? '', /PHOTO_INVALID_DIMENSIONS/)
+      assert.equal((await upload(wire, 'document', picture)).status, 200)
     }
-    await wire.refused('setMessageReaction', react('👀', '👍'), /REACTIONS_TOO_MANY/)
-    await wire.refused('setMessageReaction', { ...react(), message_id: 99 }, /message to react not found/)
-    await wire.call('setMessageReaction', react())
-    assert.equal(wire.network.reaction(5, id), undefined)
-  })
-})
-
-describe('the fake network: chats', () => {
-  test('private ones have topics where their owner has switched them on', async () => {
-    await using wire = await Wire.start()
-    const topic = wire.network.person(5).topic('Taxes')
-    const send = { chat_id: 5, text: 'a', message_thread_id: topic }
-    assert.equal((await wire.call('sendMessage', send)).result.message_thread_id, topic)
-    await wire.refused('sendMessage', { ...send, message_thread_id: 77 }, /message thread not found/)
-    wire.network.world.topicsInPrivate = false
-    await wire.refused('sendMessage', send, /message thread not found/)
+    assert.equal((await upload(wire, 'photo', pngOf(6000, 4000))).status, 200)
+    assert.equal((await upload(wire, 'photo', pngOf(2000, 100))).status, 200)
   })
 
-  test('a group that has moved says where to, whatever is asked of it', async () => {
+  test('have captions with looks, to which the laws of texts apply', async () => {
     await using wire = await Wire.start()
-    wire.network.group(-8).moves(-1008)
-    const { parameters } = await wire.refused('getChat', { chat_id: -8 }, /upgraded to a supergroup/)
-    assert.equal(parameters?.migrate_to_chat_id, -1008)
-    assert.match(JSON.stringify((await wire.call('getUpdates')).result), /migrate_from_chat_id":-8/)
+    wire.network.person(5).starts()
+    const caption_entities = [{ type: 'bold', offset: 0, length: 3 }]
+    const good = await upload(wire, 'document', bytes('a'), { caption: 'abc', caption_entities })
+    assert.deepEqual(good.result?.['caption_entities'], caption_entities)
+    const bad = await upload(wire, 'document', bytes('a'), { caption: 'ab', caption_entities })
+    assert.match(bad.description ?? '', /ends after the end of the text/)
+    const edit = { chat_id: 5, message_id: good.result?.['message_id'], caption: 'ab', caption_entities }
+    await wire.refused('editMessageCaption', edit, /ends after the end of the text/)
+    await wire.refused('editMessageCaption', { ...edit, caption: 'abc' }, /not modified/)
+    assert.ok((await wire.call('editMessageCaption', { ...edit, caption: 'abcd' })).ok)
   })
 
-  test('commands are kept by scope, and there are scopes that do not exist', async () => {
-    await using wire = await Wire.start()
-    const commands = [{ command: 'new', description: 'Begin' }]
-    await wire.call('setMyCommands', { commands, scope: { type: 'all_group_chats' } })
-    assert.deepEqual([...wire.network.world.commands.keys()], ['all_group_chats'])
-    await wire.refused('setMyCommands', { commands, scope: { type: 'nowhere' } }, /BotCommandScope/)
-    await wire.refused('setMyCommands', { commands, language_code: 'German' }, /language code/)
-  })
-
-  test('waiting updates are counted for whoever asks', async () => {
-    await using wire = await Wire.start()
-    wire.network.person(5).writes('one')
-    const { result } = await wire.call('getWebhookInfo')
-    assert.match(JSON.stringify(result), /"pending_update_count":1/)
+  test('come with the limits that are known', () => {
+    const { uploadBytes, photoBytes, downloadBytes, fileLinkMs } = networkLimits
+    assert.deepEqual([uploadBytes, photoBytes, downloadBytes], [50_000_000, 10_000_000, 20_000_000])
+    assert.equal(fileLinkMs, 3_600_000)
   })
 })

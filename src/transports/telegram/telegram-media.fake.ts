@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { Upload, type StoredFile } from './telegram-files.fake.ts'
+import { Upload, type FileKind as Kind, type StoredFile } from './telegram-files.fake.ts'
 import { checkKeyboard, keyboard } from './telegram-keyboard.fake.ts'
+import type { WireEntity } from './telegram-entities.fake.ts'
 import {
   chatId,
   entities,
@@ -13,11 +14,11 @@ import {
   type Call,
   type Method,
 } from './telegram-method.fake.ts'
+import { checkPhoto } from './telegram-photo.fake.ts'
 import { badRequest } from './telegram-refusal.fake.ts'
 import { threadOfMessage, type WireMessage, type World } from './telegram-world.fake.ts'
 
-const kinds = ['photo', 'document', 'video', 'audio', 'voice', 'animation', 'video_note'] as const
-type Kind = (typeof kinds)[number]
+const kinds: readonly Kind[] = ['photo', 'document', 'video', 'audio', 'voice', 'animation', 'video_note']
 const albumKinds = ['photo', 'video', 'document', 'audio'] as const
 
 const given = z.union([z.instanceof(Upload), z.string()])
@@ -36,7 +37,14 @@ const manner = {
 }
 
 const album = wired(
-  z.array(z.object({ type: z.string(), media: z.string(), caption: z.string().optional() })),
+  z.array(
+    z.object({
+      type: z.string(),
+      media: z.string(),
+      caption: z.string().optional(),
+      caption_entities: entities.optional(),
+    }),
+  ),
 )
 
 /** Methods that send files, tell where they are, or change what stands under them. */
@@ -49,12 +57,12 @@ export const mediaMethods = {
       throw badRequest("can't mix media of these types in one album")
     }
     // All of it is looked at before any of it is shown.
-    const items = media.map(({ type, media: file, caption }) => {
+    const items = media.map(({ type, media: file, caption, caption_entities }) => {
       const kind = albumKinds.find((one) => one === type)
       if (kind === undefined) throw badRequest('type of media is not supported')
-      return { kind, wanted: { ...rest, caption }, file: mediaOf(kind, file, call) }
+      return { kind, wanted: { ...rest, caption, caption_entities }, file: mediaOf(kind, file, call) }
     })
-    for (const { wanted } of items) check(wanted, call)
+    for (const { kind, wanted } of items) check(kind, wanted, call)
     call.flood.spend(rest.chat_id, items.length)
     const group = { media_group_id: randomUUID() }
     return items.map(({ kind, wanted, file }) => show(kind, wanted, file, call, group))
@@ -68,7 +76,16 @@ export const mediaMethods = {
       caption_entities: entities.optional(),
       reply_markup: wired(keyboard).optional(),
     },
-    ({ chat_id: id, message_id: messageId, caption = '', reply_markup: markup }, { world, flood }) => {
+    (
+      {
+        chat_id: id,
+        message_id: messageId,
+        caption = '',
+        caption_entities: looks = [],
+        reply_markup: markup,
+      },
+      { world, flood },
+    ) => {
       const chat = world.writable(id)
       const old = chat.messages.get(messageId)
       if (old === undefined) throw badRequest('message to edit not found')
@@ -76,15 +93,21 @@ export const mediaMethods = {
       if (!kinds.some((kind) => old[kind] !== undefined)) {
         throw badRequest('there is no caption in the message to edit')
       }
+      if (markup !== undefined) checkKeyboard(markup, world.limits)
+      const shown = captionOf(caption, looks, world)
       flood.spend(id)
-      if ((old.caption ?? '') === caption && JSON.stringify(old.reply_markup) === JSON.stringify(markup)) {
+      const isSame =
+        old.caption === shown.caption &&
+        JSON.stringify(old['caption_entities']) === JSON.stringify(shown.caption_entities) &&
+        JSON.stringify(old.reply_markup) === JSON.stringify(markup)
+      if (isSame) {
         throw badRequest('message is not modified: the new caption is the same as the current one')
       }
-      const { caption: _caption, reply_markup: _markup, ...kept } = old
+      const { caption: _caption, caption_entities: _looks, reply_markup: _markup, ...kept } = old
       const message: WireMessage = {
         ...kept,
         edit_date: Math.floor(world.now() / 1000),
-        ...(caption === '' ? {} : { caption: world.fixCaption(caption, []).text }),
+        ...shown,
         ...(markup === undefined ? {} : { reply_markup: markup }),
       }
       chat.messages.set(messageId, message)
@@ -113,7 +136,7 @@ function accept(kind: Kind, { name, bytes }: Upload, world: World): StoredFile {
   if (bytes.length === 0) throw badRequest('file must be non-empty')
   if (kind === 'photo') {
     if (bytes.length > world.limits.photoBytes) throw badRequest('file is too big for a photo')
-    if (!isImage(bytes)) throw badRequest('IMAGE_PROCESS_FAILED')
+    checkPhoto(bytes)
   }
   if (kind === 'voice' && Buffer.from(bytes.subarray(0, 4)).toString('latin1') !== 'OggS') {
     world.lint(`${name} is no Ogg, so it is no voice message`)
@@ -121,14 +144,22 @@ function accept(kind: Kind, { name, bytes }: Upload, world: World): StoredFile {
   return world.files.keep(kind, name, bytes)
 }
 
-function isImage(bytes: Uint8Array): boolean {
-  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1')
-  return head.startsWith('\u0089PNG') || head.startsWith('\u00ff\u00d8\u00ff') || /^RIFF....WEBP/s.test(head)
+/** What stands under a file, as the server keeps it. */
+function captionOf(caption: string, looks: readonly WireEntity[], world: World): Caption {
+  if (caption === '') return {}
+  const { text, entities: kept } = world.fixCaption(caption, looks)
+  return { caption: text, ...(kept.length === 0 ? {} : { caption_entities: kept }) }
+}
+
+interface Caption {
+  readonly caption?: string
+  readonly caption_entities?: readonly WireEntity[]
 }
 
 interface Manner {
   readonly chat_id: number
   readonly caption?: string | undefined
+  readonly caption_entities?: readonly WireEntity[] | undefined
   readonly message_thread_id?: number | undefined
   readonly disable_notification?: boolean | undefined
   readonly reply_parameters?: z.infer<typeof replyParameters> | undefined
@@ -136,14 +167,18 @@ interface Manner {
 }
 
 function send(kind: Kind, wanted: Manner, file: StoredFile, call: Call): WireMessage {
-  check(wanted, call)
+  check(kind, wanted, call)
   call.flood.spend(wanted.chat_id)
   return show(kind, wanted, file, call)
 }
 
 /** Throws what stands against it. */
-function check({ chat_id: id, message_thread_id: thread, ...wanted }: Manner, { world }: Call): void {
-  const chat = world.writable(id)
+function check(
+  kind: Kind,
+  { chat_id: id, message_thread_id: thread, ...wanted }: Manner,
+  { world }: Call,
+): void {
+  const chat = world.writable(id, kind)
   world.topic(chat, thread)
   if (wanted.reply_markup !== undefined) checkKeyboard(wanted.reply_markup, world.limits)
   const reply = wanted.reply_parameters
@@ -154,24 +189,24 @@ function check({ chat_id: id, message_thread_id: thread, ...wanted }: Manner, { 
   ) {
     throw badRequest('message to be replied not found')
   }
-  if ((wanted.caption ?? '') !== '') world.fixCaption(wanted.caption ?? '', [])
+  captionOf(wanted.caption ?? '', wanted.caption_entities ?? [], world)
 }
 
 function show(
   kind: Kind,
-  { chat_id: id, caption = '', message_thread_id: thread, reply_parameters: reply, ...wanted }: Manner,
+  { chat_id: id, message_thread_id: thread, reply_parameters: reply, ...wanted }: Manner,
   file: StoredFile,
   { world }: Call,
   more: object = {},
 ): WireMessage {
-  const chat = world.writable(id)
+  const chat = world.writable(id, kind)
   const topic = world.topic(chat, thread)
   const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
   world.endDraft(id, thread)
   return world.put(chat, {
     from: world.bot,
     ...wireFile(kind, file),
-    ...(caption === '' ? {} : { caption: world.fixCaption(caption, []).text }),
+    ...captionOf(wanted.caption ?? '', wanted.caption_entities ?? [], world),
     ...threadOfMessage(chat, topic, answered),
     ...(wanted.reply_markup === undefined ? {} : { reply_markup: wanted.reply_markup }),
     ...(wanted.disable_notification === true ? { silent: true } : {}),

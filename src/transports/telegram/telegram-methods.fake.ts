@@ -178,7 +178,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     deleteMessage: method(
       { chat_id: chatId, message_id: integer },
       ({ chat_id: id, message_id: messageId }, { world }) => {
-        const chat = world.writable(id)
+        const chat = world.reachable(id)
         const message = chat.messages.get(messageId)
         if (message === undefined) throw badRequest('message to delete not found')
         const mine = message.from?.id === world.bot.id
@@ -204,6 +204,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
       { callback_query_id: z.string(), text: z.string().optional(), show_alert: flag.optional() },
       ({ callback_query_id: id, text = '' }, { world }) => {
         const query = world.queries.get(id)
+        if (query !== undefined) query.tried = true
         const late = query === undefined || world.now() - query.at > world.limits.pressAnswerMs
         if (late || query.answered) {
           throw badRequest('query is too old and response timeout expired or query ID is invalid')

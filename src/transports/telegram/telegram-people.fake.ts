@@ -2,6 +2,7 @@ import { wireFile } from './telegram-media.fake.ts'
 import {
   threadOfMessage,
   type Chat,
+  type Sendable,
   type WireChat,
   type WireMessage,
   type WireUser,
@@ -123,7 +124,7 @@ export class Person {
     const button = message?.reply_markup?.inline_keyboard.flat().find(({ text }) => text === label)
     if (button?.callback_data === undefined) throw new Error(`message ${messageId} has no button “${label}”`)
     const query = this.#world.newQuery()
-    this.#world.updates.push('callback_query', {
+    query.update = this.#world.updates.push('callback_query', {
       id: query.id,
       from: this.user,
       message,
@@ -131,6 +132,21 @@ export class Person {
       data: button.callback_data,
     })
     return query.id
+  }
+
+  /** Puts an emoji on a message, or takes it away; the bot hears of it in private, and in groups that it governs. */
+  reacts(messageId: number, emoji?: string, writing: Pick<Writing, 'in'> = {}): void {
+    const chat = this.#chatOf(writing)
+    if (!chat.messages.has(messageId)) throw new Error(`there is no message ${messageId}`)
+    if (chat.wire.type !== 'private' && chat.bot !== 'administrator') return
+    this.#world.updates.push('message_reaction', {
+      chat: chat.wire,
+      message_id: messageId,
+      user: this.user,
+      date: Math.floor(this.#world.now() / 1000),
+      old_reaction: [],
+      new_reaction: emoji === undefined ? [] : [{ type: 'emoji', emoji }],
+    })
   }
 
   blocks(): void {
@@ -246,6 +262,11 @@ export class Group {
   deletesTopic(id: number): void {
     const topic = this.chat.topics.get(id)
     if (topic !== undefined) topic.deleted = true
+  }
+
+  /** Members may send no such thing any more. */
+  forbids(...what: readonly Sendable[]): void {
+    for (const one of what) this.chat.forbidden.add(one)
   }
 
   /** Becomes a supergroup under another id. `quietly`: nobody tells the bot. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Wire } from './telegram-client.fake.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
+import { Wire } from './telegram-client.fake.ts'
 
 describe('the fake network: getUpdates', () => {
   test('confirms only by an offset that is higher', async () => {
@@ -120,23 +120,6 @@ describe('the fake network: getUpdates', () => {
     assert.deepEqual((await again).result, [])
   })
 
-  test('makes whoever sends others away again and again wait', async () => {
-    await using wire = await Wire.start({ limits: { flood: false, conflictDelayMs: 60, samePollMs: 1 } })
-    const { updates } = wire.network.world
-    const poll = (offset: number) => wire.call('getUpdates', { timeout: 20, offset })
-    const first = poll(1)
-    await eventually(() => updates.someoneWaits, 'the first')
-    const second = poll(2)
-    assert.equal((await first).status, 409)
-    await eventually(() => updates.someoneWaits, 'the second')
-    const third = poll(3)
-    assert.equal((await second).status, 409)
-    assert.ok(!updates.someoneWaits, 'the third does not wait yet')
-    await eventually(() => updates.someoneWaits, 'the third')
-    wire.network.person(5).writes('a')
-    assert.equal((await third).result.length, 1)
-  })
-
   test('begins its numbers anew, lower, after a quiet week', async () => {
     await using wire = await Wire.start()
     const person = wire.network.person(5)
@@ -155,5 +138,62 @@ describe('the fake network: getUpdates', () => {
     assert.deepEqual(wire.network.lints, [])
     await wire.call('getUpdates', { offset: 2 })
     assert.match(wire.network.lints.join(), /short polling/)
+  })
+
+  for (const names of [[], ['nonsense']]) {
+    test(`takes ${JSON.stringify(names)} for the usual kinds, which leave out members and reactions`, async () => {
+      await using wire = await Wire.start()
+      const { network } = wire
+      const person = network.person(5)
+      await wire.call('getUpdates', { allowed_updates: ['edited_message'] })
+      await wire.call('getUpdates', { allowed_updates: names })
+      person.reacts(person.writes('a'), '👍')
+      for (const kind of ['chat_member', 'message_reaction_count']) network.world.updates.push(kind, {})
+      assert.deepEqual(
+        network.world.updates.pending.map((update) => Object.keys(update)[1]),
+        ['message'],
+      )
+    })
+  }
+
+  test('delays whoever ends another’s poll for the second time within 3 s', async () => {
+    await using wire = await Wire.start({ limits: { conflictDelayMs: 60_000 } })
+    const { network } = wire
+    const waits = () => eventually(() => network.world.updates.someoneWaits, 'the poll')
+    const poll = (offset: number, signal?: AbortSignal) =>
+      wire.call('getUpdates', { timeout: 20, offset }, signal)
+    const first = poll(1)
+    await waits()
+    const second = poll(2)
+    assert.equal((await first).status, 409)
+    await waits()
+    const end = new AbortController()
+    const third = poll(3, end.signal)
+    assert.equal((await second).status, 409)
+    assert.equal(network.world.updates.someoneWaits, false, 'the third is not let in yet')
+    end.abort()
+    await assert.rejects(third)
+    network.world.advance(60_001)
+    const fourth = poll(4)
+    await waits()
+    const fifth = poll(5)
+    assert.equal((await fourth).status, 409)
+    await waits()
+    network.person(5).writes('a')
+    assert.equal((await fifth).result.length, 1)
+  })
+
+  test('loses the backlog of whoever drops what waits', async () => {
+    await using wire = await Wire.start()
+    wire.network.person(5).writes('a')
+    await wire.call('deleteWebhook', { drop_pending_updates: true })
+    assert.deepEqual(await wire.updates(), [])
+  })
+
+  test('waiting updates are counted for whoever asks', async () => {
+    await using wire = await Wire.start()
+    wire.network.person(5).writes('one')
+    const { result } = await wire.call('getWebhookInfo')
+    assert.match(JSON.stringify(result), /"pending_update_count":1/)
   })
 })

@@ -123,4 +123,22 @@ describe('the fake network: text', () => {
     await send()
     assert.match(wire.network.lints.join(), /twice within 3 s/)
   })
+
+  test('loses control characters and marks of direction, and its looks keep their places', async () => {
+    await using wire = await Wire.start()
+    wire.network.person(5).starts()
+    const entities = [{ type: 'bold', offset: 4, length: 1 }]
+    const { result } = await wire.call('sendMessage', { chat_id: 5, text: 'a\u0000\u202E\rb', entities })
+    assert.deepEqual([result.text, result.entities], ['a   b', entities])
+    assert.match(wire.network.lints.join(), /control characters/)
+    await wire.refused('sendMessage', { chat_id: 5, text: 'a\uD83D' }, /must be encoded in UTF-8/)
+  })
+
+  test('takes looks along when its ends are trimmed', async () => {
+    await using wire = await Wire.start()
+    wire.network.person(5).starts()
+    const entities = [{ type: 'bold', offset: 2, length: 3 }]
+    const { result } = await wire.call('sendMessage', { chat_id: 5, text: '  ab ', entities })
+    assert.deepEqual([result.text, result.entities], ['ab', [{ type: 'bold', offset: 0, length: 2 }]])
+  })
 })

@@ -12,6 +12,15 @@ export interface PollRequest {
   readonly timeoutSeconds: number
 }
 
+/** An update on its way to the bot. */
+export interface Queued {
+  readonly update: WireUpdate
+  readonly kind: string
+  readonly at: number
+  /** The bot has been shown it. */
+  given: boolean
+}
+
 interface Waiting {
   readonly limit: number
   answer(updates: readonly WireUpdate[]): void
@@ -46,7 +55,7 @@ export class Updates {
   readonly #limits: Limits
   readonly #now: () => number
   readonly #lint: Lint
-  #queue: { readonly update: WireUpdate; readonly kind: string; readonly at: number }[] = []
+  #queue: Queued[] = []
   #nextId = 1000
   #allowed: readonly string[] = []
   #waiting: Waiting | undefined
@@ -87,17 +96,21 @@ export class Updates {
     for (const name of names) {
       if (!kinds.has(name)) this.#lint(`allowed_updates names ${name}, which is no kind of update`)
     }
-    this.#allowed = names
+    // Names in vain alone are as good as none: what comes then is the usual.
+    this.#allowed = names.filter((name) => kinds.has(name))
   }
 
-  push(kind: string, payload: unknown): void {
+  /** Undefined: the bot has not asked for this kind, so it never comes. */
+  push(kind: string, payload: unknown): Queued | undefined {
     const wanted = this.#allowed.length === 0 ? !askedForOnly.has(kind) : this.#allowed.includes(kind)
-    if (!wanted) return
-    this.#queue.push({ update: { update_id: this.#nextId++, [kind]: payload }, kind, at: this.#now() })
+    if (!wanted) return undefined
+    const update = { update_id: this.#nextId++, [kind]: payload }
+    const queued = { update, kind, at: this.#now(), given: false }
+    this.#queue.push(queued)
     const waiting = this.#waiting
-    if (waiting === undefined) return
     this.#waiting = undefined
-    waiting.answer(this.pending.slice(0, waiting.limit))
+    waiting?.answer(this.#give(waiting.limit))
+    return queued
   }
 
   /** Answers at once when there is something, else when something comes or the time is over. */
@@ -105,7 +118,7 @@ export class Updates {
     this.#refuseBesideWebhook()
     const { offset, limit, timeoutSeconds } = this.#slowed(request)
     this.#confirm(offset)
-    const ready = this.pending.slice(0, limit)
+    const ready = this.#give(limit)
     if (ready.length > 0) return ready
     if (timeoutSeconds === 0) {
       if (this.#now() - this.#lastEmptyAt < 1000) this.#lint('short polling: it asks again without waiting')
@@ -114,8 +127,15 @@ export class Updates {
     }
     await this.#endOther(gone)
     this.#refuseBesideWebhook()
-    const late = this.pending.slice(0, limit)
+    const late = this.#give(limit)
     return late.length > 0 ? late : this.#wait(limit, timeoutSeconds, gone)
+  }
+
+  #give(limit: number): readonly WireUpdate[] {
+    this.#expire()
+    const given = this.#queue.slice(0, limit)
+    for (const one of given) one.given = true
+    return given.map(({ update }) => update)
   }
 
   /** The same offset again and again is slowed down. */
@@ -184,6 +204,7 @@ export class Updates {
   }
 
   #wait(limit: number, seconds: number, gone: AbortSignal): Promise<readonly WireUpdate[]> {
+    if (gone.aborted) return Promise.resolve([])
     const { promise, resolve, reject } = Promise.withResolvers<readonly WireUpdate[]>()
     this.#sendAway()
     const waiting: Waiting = { limit, answer: resolve, refuse: reject }

@@ -1,10 +1,10 @@
-import { Files } from './telegram-files.fake.ts'
+import { Files, plurals, type FileKind } from './telegram-files.fake.ts'
 import { fixText, type WireEntity, type WireText } from './telegram-entities.fake.ts'
 import type { WireKeyboard } from './telegram-keyboard.fake.ts'
 import { networkLimits, type Limits } from './telegram-limits.fake.ts'
 import { badRequest, forbidden, Refusal, type Lint } from './telegram-refusal.fake.ts'
 import type { WireRich } from './telegram-rich.fake.ts'
-import { Updates } from './telegram-updates.fake.ts'
+import { Updates, type Queued } from './telegram-updates.fake.ts'
 
 export interface WireUser {
   readonly id: number
@@ -56,13 +56,23 @@ export interface Chat {
   /** For a group: is the bot there? */
   bot: 'administrator' | 'member' | 'restricted' | 'left' | 'kicked'
   movedTo?: number
+  /** The highest number that a message here has had; a deleted one's is not given again. */
+  newest: number
+  /** What a member may not send here: words, or files of a kind. */
+  readonly forbidden: Set<Sendable>
 }
+
+export type Sendable = 'text' | FileKind
 
 export interface Query {
   readonly id: string
   readonly at: number
   answered: boolean
-  isLinted: boolean
+  /** The bot has tried to answer, in time or not. */
+  tried: boolean
+  /** How the bot hears of it. */
+  update?: Queued | undefined
+  linted: boolean
 }
 
 /** What the bot is about to write in a private chat. */
@@ -123,7 +133,15 @@ export class World {
   }
 
   open(wire: WireChat): Chat {
-    const chat: Chat = { wire, messages: new Map(), topics: new Map(), person: 'stranger', bot: 'member' }
+    const chat: Chat = {
+      wire,
+      messages: new Map(),
+      topics: new Map(),
+      person: 'stranger',
+      bot: 'member',
+      newest: 0,
+      forbidden: new Set(),
+    }
     this.chats.set(wire.id, chat)
     return chat
   }
@@ -131,7 +149,8 @@ export class World {
   /** Supergroups and channels number their messages themselves; all other chats of the bot share a counter. */
   nextMessageId(chat: Chat): number {
     if (chat.wire.type === 'private' || chat.wire.type === 'group') return this.#nextMessage++
-    return Math.max(0, ...chat.messages.keys()) + 1
+    chat.newest += 1
+    return chat.newest
   }
 
   /** Puts a message into its chat as it stands, and gives it. */
@@ -146,8 +165,19 @@ export class World {
     return full
   }
 
-  /** The chat that the bot names, if it may write there; else throws what the server says. */
-  writable(id: number): Chat {
+  /** The chat that the bot names, if it may write this there; else throws what the server says. */
+  writable(id: number, what: Sendable = 'text'): Chat {
+    const chat = this.reachable(id)
+    const isRestricted = chat.bot === 'restricted' || (chat.bot === 'member' && chat.forbidden.has(what))
+    if (isRestricted && chat.wire.type !== 'private') {
+      const kind = what === 'text' ? 'text messages' : plurals[what]
+      throw badRequest(`not enough rights to send ${kind} to the chat`)
+    }
+    return chat
+  }
+
+  /** The chat that the bot names, if it is there; else throws what the server says. */
+  reachable(id: number): Chat {
     const chat = this.chats.get(id)
     if (chat === undefined) throw badRequest('chat not found')
     if (chat.movedTo !== undefined) {
@@ -155,15 +185,14 @@ export class World {
         migrate_to_chat_id: chat.movedTo,
       })
     }
-    if (chat.wire.type === 'private') return this.#writablePerson(chat)
+    if (chat.wire.type === 'private') return this.#reachablePerson(chat)
     const kind = chat.wire.type === 'channel' ? 'channel' : chat.wire.type
     if (chat.bot === 'kicked') throw forbidden(`bot was kicked from the ${kind} chat`)
     if (chat.bot === 'left') throw forbidden(`bot is not a member of the ${kind} chat`)
-    if (chat.bot === 'restricted') throw badRequest('not enough rights to send text messages to the chat')
     return chat
   }
 
-  #writablePerson(chat: Chat): Chat {
+  #reachablePerson(chat: Chat): Chat {
     switch (chat.person) {
       case 'stranger':
         throw forbidden("bot can't initiate conversation with a user")
@@ -236,24 +265,27 @@ export class World {
     this.#sentLately.push({ chat, text, at })
   }
 
-  /** Whoever has pressed sees a spinning button until somebody answers. */
-  lintUnanswered(): void {
-    for (const query of this.queries.values()) {
-      if (query.answered || query.isLinted || this.now() - query.at <= this.limits.pressAnswerMs) continue
-      query.isLinted = true
-      this.lint(`the press ${query.id} was never answered`)
-    }
-  }
-
   newQuery(): Query {
-    const query = {
+    const query: Query = {
       id: `${this.#nextQuery++}000000000000`,
       at: this.now(),
       answered: false,
-      isLinted: false,
+      tried: false,
+      linted: false,
     }
     this.queries.set(query.id, query)
     return query
+  }
+
+  /** Somebody looks at a button that turns, and nothing comes. */
+  lintUnanswered(): void {
+    for (const query of this.queries.values()) {
+      const isLate = this.now() - query.at > this.limits.pressAnswerMs
+      const isHeard = query.update?.given === true && !query.tried
+      if (!isLate || query.linted || !(isHeard || query.update === undefined)) continue
+      query.linted = true
+      this.lint(`the press ${query.id} was never answered`)
+    }
   }
 }
 

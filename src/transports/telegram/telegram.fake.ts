@@ -34,7 +34,7 @@ export interface PastCall {
 export class FakeTelegram {
   readonly token: string
   readonly world: World
-  readonly lints: string[] = []
+  readonly #lints: string[] = []
   readonly #history: PastCall[] = []
   readonly #people = new Map<number, Person>()
   readonly #faults: { readonly method: string; readonly fault: Fault; times: number }[] = []
@@ -50,7 +50,7 @@ export class FakeTelegram {
 
   private constructor({ token, username = 'ductor_bot', limits = {} }: FakeOptions) {
     this.token = token ?? '123456789:AAFakeFakeFakeFakeFakeFakeFakeFake'
-    const lint = (fault: string): void => void this.lints.push(fault)
+    const lint = (fault: string): void => void this.#lints.push(fault)
     this.world = new World(username, Number(this.token.split(':')[0]), limits, lint)
     this.#flood = new Flood(this.world.limits, () => this.world.now(), lint)
     const {
@@ -75,6 +75,12 @@ export class FakeTelegram {
 
   get bot(): WireUser & { readonly username: string } {
     return this.world.bot
+  }
+
+  /** What the network has forgiven in silence so far. */
+  get lints(): readonly string[] {
+    this.world.lintUnanswered()
+    return this.#lints
   }
 
   /** All calls, the first first. */
@@ -127,6 +133,11 @@ export class FakeTelegram {
   /** The next calls of this method (`*`: of any but getUpdates) meet this. */
   breaks(method: string, fault: Fault, times = 1): void {
     this.#faults.push({ method: method.toLowerCase(), fault, times })
+  }
+
+  /** Calls that have still to meet what they were told to. */
+  get faultsLeft(): number {
+    return this.#faults.reduce((sum, { times }) => sum + times, 0)
   }
 
   /** From now on everything is as it should be. */
@@ -194,13 +205,12 @@ export class FakeTelegram {
     if (token !== this.token || !this.#tokenIsValid) throw new Refusal(401, 'Unauthorized')
     const method = methods.get(name.toLowerCase())
     if (method === undefined) throw new Refusal(404, 'Not Found: method not found')
-    this.world.lintUnanswered()
     const uploads = uploadsIn(parameters)
     const attached = JSON.stringify(parameters)
     for (const key of Object.keys(parameters)) {
       const isKnown =
         method.parameters.includes(key) || (uploads.has(key) && attached.includes(`attach://${key}`))
-      if (!isKnown) this.lints.push(`${name} has no parameter ${key}`)
+      if (!isKnown) this.#lints.push(`${name} has no parameter ${key}`)
     }
     return method.run(parameters, { world: this.world, flood: this.#flood, uploads, gone })
   }
