@@ -94,7 +94,7 @@ export class Admission {
       return true
     if (this.#isAnswer(message)) return true
     if (stopWords.has(message.text.trim().toLowerCase()) && this.#runs(message)) return true
-    return transport.choices === 'typed' && pressed(this.#flow, message) !== undefined
+    return transport.choices === 'typed' && pressed(this.#flow, message, this.#flow.now()) !== undefined
   }
 
   #runs({ place }: Message): boolean {

@@ -163,7 +163,7 @@ for (const shown of [true, false])
     }
     before.provider.script = () => [permission, () => new Promise(() => {})]
     await before.hear(message('go'))
-    await eventually(() => before.store.newestChoices(place.key).length > 0)
+    await eventually(() => before.store.newestChoices(place.key, Date.now()).length > 0)
     if (shown) await eventually(() => before.transport.token('Allow'))
     before.kill()
     const after = setStage({ path, transport: shown ? before.transport : new PaperTransport() })

@@ -36,14 +36,14 @@ export async function carryOut(seq: number, flow: Flow, deps: CarryOutDeps): Pro
 
 async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<void> {
   const { inbound } = row
-  if (inbound.kind === 'press') return pressed(flow, inbound)?.()
+  if (inbound.kind === 'press') return pressed(flow, inbound, row.receivedAt)?.()
   if (inbound.kind !== 'message') return undefined
   const transport = flow.transports.get(inbound.place.transport)
   const prefixes = transport?.commandPrefixes ?? ['/']
   const call = parseCommand(inbound.text, prefixes, commandsOn(transport, deps.commands))
   if (call !== undefined) return command(row, inbound, call, flow, deps)
   if (await takenAsWords(inbound, flow)) return undefined
-  const press = pressed(flow, inbound)
+  const press = pressed(flow, inbound, row.receivedAt)
   if (press !== undefined) return press()
   const stop = deps.commands.find(({ name }) => name === 'stop')
   const runs = flow

@@ -16,11 +16,11 @@ export const pressedForMs = 24 * 3600_000
 const continuePrompt =
   'You were interrupted by a restart in the middle of your last turn. Look at what is already done, then continue where you stopped.'
 
-/** What has to be done if this event presses a choice; undefined if it does not. */
-export function pressed(flow: Flow, inbound: Inbound): (() => Promise<void>) | undefined {
+/** What has to be done if this event, received `at` that time, presses a choice; undefined if it does not. */
+export function pressed(flow: Flow, inbound: Inbound, at: number): (() => Promise<void>) | undefined {
   if (inbound.kind === 'press') return () => press(flow, inbound, find(flow, inbound))
   if (inbound.kind !== 'message') return undefined
-  const choice = typed(flow, inbound)
+  const choice = typed(flow, inbound, at)
   return choice === undefined ? undefined : () => press(flow, inbound, choice)
 }
 
@@ -32,10 +32,11 @@ function find({ store }: Flow, { place, pressed: what }: Press): StoredChoice | 
   return store.choicesOfMessage(place.key, what.messageId)[what.number - 1]
 }
 
-function typed(flow: Flow, { place, text }: Message): StoredChoice | undefined {
+/** What was asked only afterwards is not meant. */
+function typed(flow: Flow, { place, text }: Message, at: number): StoredChoice | undefined {
   const wanted = text.trim().toLowerCase()
   if (wanted.length > 64) return undefined
-  const choices = flow.store.newestChoices(place.key)
+  const choices = flow.store.newestChoices(place.key, at)
   const choice = /^\d{1,2}$/.test(wanted)
     ? choices[Number(wanted) - 1]
     : choices.find(({ label }) => label.toLowerCase() === wanted)
@@ -61,7 +62,8 @@ async function use(flow: Flow, inbound: Inbound, choice: StoredChoice): Promise<
   }
   const outcome = await flow.keep(() =>
     store.transaction(() => {
-      if (store.choice(choice.token)?.spent !== false) return 'That was answered already.'
+      if (store.choice(choice.token)?.spent !== false && !isOpen(flow, choice))
+        return 'That was answered already.'
       store.spendChoices(publication)
       if (!isForTheStore(action)) return undefined
       const done = act(flow, action, choice)
@@ -78,6 +80,11 @@ async function use(flow: Flow, inbound: Inbound, choice: StoredChoice): Promise<
     await flow.keep(() => notices.close(publication, error.message))
     return error.message
   }
+}
+
+/** Is it shown still? Then ductor ended between the press and what the choice does, and the press comes again. */
+function isOpen({ store }: Flow, { publication, token }: StoredChoice): boolean {
+  return store.publication(publication)?.view.choices.some((choice) => choice.token === token) === true
 }
 
 function isForTheStore(action: Action): action is StoreAction {

@@ -141,10 +141,10 @@ export interface TurnRow {
 export interface Choices {
   addChoice(choice: StoredChoice): void
   choice(token: string): StoredChoice | undefined
-  /** The choices that the message `ref` shows, in order. */
+  /** The choices that the message `ref` shows, in order; after them those that it showed before. */
   choicesOfMessage(place: string, ref: MessageRef): readonly StoredChoice[]
-  /** The choices of the newest publication in this place that has unspent ones, in order. */
-  newestChoices(place: string): readonly StoredChoice[]
+  /** The choices of the newest publication in this place that had unspent ones at that time, in order. */
+  newestChoices(place: string, at: number): readonly StoredChoice[]
   /** The publications that show choices which were made before `at` and are open still. */
   publicationsWithChoicesBefore(at: number): readonly string[]
   /** Spends every choice of the publication. */

@@ -33,12 +33,12 @@ export function choices({ command, query }: Sql): Choices {
   const ofMessage = query(
     choiceRow,
     `select * from choices where place = ? and publication in (select publication from posts where ref = ?)
-      order by publication, position`,
+      order by spent, publication, position`,
   )
   const newest = query(
     choiceRow,
     `select * from choices where spent = 0 and publication =
-       (select publication from choices where place = ? and spent = 0 order by made_at desc limit 1)
+       (select publication from choices where place = ? and spent = 0 and made_at <= ? order by made_at desc limit 1)
       order by position`,
   )
   const olderThan = query(
@@ -52,7 +52,7 @@ export function choices({ command, query }: Sql): Choices {
     },
     choice: (token) => byToken.one(token),
     choicesOfMessage: (place, ref) => ofMessage.all(place, ref),
-    newestChoices: (place) => newest.all(place),
+    newestChoices: (place, at) => newest.all(place, at),
     publicationsWithChoicesBefore: (at) => olderThan.all(at).map(({ publication }) => publication),
     spendChoices: (publication) => void spend(publication),
   }

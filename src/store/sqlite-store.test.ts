@@ -88,12 +88,12 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
       }
       assert.deepEqual(
         store()
-          .newestChoices(place.key)
+          .newestChoices(place.key, Date.now())
           .map(({ label }) => label),
         ['yes', 'no'],
       )
       store().spendChoices('ask')
-      assert.deepEqual(store().newestChoices(place.key), [])
+      assert.deepEqual(store().newestChoices(place.key, Date.now()), [])
       assert.equal(store().choice('no')?.spent, true)
     })
 
