@@ -129,9 +129,14 @@ export class Stage implements AsyncDisposable {
     })
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends as a program does that is told to; the network goes on. */
+  async ends(): Promise<void> {
     this.#end.abort()
     await this.#listening
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.ends()
     await this.network.stop()
   }
 }
