@@ -1,20 +1,22 @@
 import type { TransportHarness } from '../../../tests/contracts/transport.ts'
 import type { Transport } from '../../core/transport.ts'
 import { config } from './config.ts'
+import { Meddler, type Meddling } from './meddler.fake.ts'
 import { usualTempo } from './tempo.ts'
 import { Telegram } from './telegram.ts'
 import { FakeTelegram } from './telegram.fake.ts'
 
-/** The fake network, as the contract wants it. */
-export async function harness(): Promise<TransportHarness> {
+/** The fake network, as the contract wants it; `meddling` makes another bot of the one that is tried. */
+export async function harness(meddling?: Meddling): Promise<TransportHarness> {
   // How many messages a minute are allowed is tried elsewhere: here it would only make the tests wait.
   const network = await FakeTelegram.start({ limits: { flood: false } })
+  const meddler = meddling === undefined ? undefined : await Meddler.start(network.apiRoot, meddling)
   const owner = network.person(4711).starts()
   return {
     open: async (deps) => {
       const options = config.parse({
         telegram_token: network.token,
-        telegram_api_root: network.apiRoot,
+        telegram_api_root: meddler?.root ?? network.apiRoot,
         allowed_user_ids: [owner.id],
       })
       // The suite posts faster than any chat takes it: to the budget, two seconds lie between its looks at the clock.
@@ -31,7 +33,10 @@ export async function harness(): Promise<TransportHarness> {
       else if (how === 'rate-limited') network.breaks('sendMessage', { how: 'flood', seconds: 1 })
       else network.breaks('sendMessage', { how: 'answer-lost' })
     },
-    stop: () => network.stop(),
+    stop: async () => {
+      await meddler?.stop()
+      await network.stop()
+    },
   }
 }
 
