@@ -25,8 +25,8 @@ export interface AppOptions extends Omit<AgentOptions, 'memoryOf' | 'toolsFor'> 
   readonly toolsFor?: AgentOptions['toolsFor']
   /** The sub-agents, for the agent that looks after them. */
   readonly agents?: Agents
-  /** Brings the answer of this agent to another one that asked it. */
-  readonly bring: (origin: Origin, answer: Answer) => Promise<void>
+  /** Brings the answer of this agent to another one that asked it. False: that one does not run now. */
+  readonly bring: (origin: Origin, answer: Answer) => Promise<boolean>
   /** Which transports to run, each with its part of the configuration. */
   readonly transports: readonly { readonly definition: TransportDefinition; readonly config: unknown }[]
   /** What a person should know about this installation, for `/status`. */

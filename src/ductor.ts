@@ -32,7 +32,9 @@ export async function openDuctor({ main, agents, graceMs }: DuctorOptions): Prom
     answer: (caller, call, signal) => answer(caller, call, signal, appOf, supervisor),
   })
   const bring = async ({ agent, place, strand }: Origin, said: Answer) => {
-    await appOf(agent)?.hearAnswer({ agent, place, strand }, said)
+    const app = appOf(agent)
+    await app?.hearAnswer({ agent, place, strand }, said)
+    return app !== undefined
   }
   const bound = (name: string): Pick<AppOptions, 'name' | 'bring' | 'toolsFor'> => ({
     name,

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
 import { place, setStage, shows } from '../../tests/support/stage.ts'
+import { UserError } from '../core/user-error.ts'
 import { AgentTransport, type Answer, type Origin } from './agent-transport.ts'
 
 const from: Origin = { agent: 'main', place, strand: '' }
 
 /** An agent that others can ask, and what was brought to them later. */
-function askable(t: TestContext, patienceMs?: number) {
+function askable(
+  t: TestContext,
+  { patienceMs, path }: { readonly patienceMs?: number; readonly path?: string } = {},
+) {
+  let runs = true
   const brought: [Origin, Answer][] = []
   const transport = new AgentTransport({
     memory: {
@@ -15,14 +23,27 @@ function askable(t: TestContext, patienceMs?: number) {
       list: (prefix) => stage.store.list('agent', prefix),
       remember: (entries) => stage.store.remember('agent', entries),
     },
-    bring: async (...what) => void brought.push(what),
+    bring: async (...what) => {
+      if (runs) brought.push(what)
+      return runs
+    },
     ...(patienceMs === undefined ? {} : { patienceMs }),
   })
-  const stage = setStage({ moreTransports: [['agent', transport]] })
+  const stage = setStage({ moreTransports: [['agent', transport]], ...(path === undefined ? {} : { path }) })
   const end = new AbortController()
   t.after(() => end.abort())
   void transport.listen(stage.gateway.intake('agent', end.signal), end.signal)
-  return { transport, stage, brought, signal: end.signal }
+  return {
+    transport,
+    stage,
+    brought,
+    signal: end.signal,
+    end: () => end.abort(),
+    /** Does the one who asked run? */
+    setRunning: (now: boolean) => {
+      runs = now
+    },
+  }
 }
 
 test('an agent asks another, and waits for its answer', async (t) => {
@@ -41,7 +62,7 @@ test('whoever does not wait is brought the answer', async (t) => {
 })
 
 test('whoever has waited long enough goes on, and is brought the answer later', async (t) => {
-  const { transport, stage, brought, signal } = askable(t, 10)
+  const { transport, stage, brought, signal } = askable(t, { patienceMs: 10 })
   const gate = Promise.withResolvers<void>()
   stage.provider.script = () => [
     () => gate.promise,
@@ -66,4 +87,86 @@ test('an answer that is brought goes on with the conversation that asked, once',
   await stage.gateway.hearAnswer(place, '', answer)
   await shows(stage, 'echo @coder says: it is done')
   assert.equal(stage.provider.turns.length, 1)
+})
+
+function file(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ductor-ask-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return join(folder, 'ductor.db')
+}
+
+test('whoever was promised an answer is told when ductor ended in the middle of it', async (t) => {
+  const path = file(t)
+  const before = askable(t, { path })
+  before.stage.provider.script = () => [{ type: 'text', delta: 'well' }, () => new Promise(() => {})]
+  await before.transport.ask(from, 'look around', false, before.signal)
+  await eventually(() => before.stage.provider.turns.length === 1)
+  before.stage.kill()
+  const after = askable(t, { path })
+  after.stage.gateway.start()
+  await eventually(() => after.brought.length === 1)
+  assert.deepEqual(after.brought[0]?.[0], from)
+  assert.match(after.brought[0]?.[1].text ?? '', /restarted in the middle/)
+  assert.equal(after.stage.provider.turns.length, 0, 'it is not run again by itself')
+})
+
+test('whoever waited when ductor ended is brought nothing: their own turn was cut off, and a person decides', async (t) => {
+  const path = file(t)
+  const before = askable(t, { path })
+  before.stage.provider.script = () => [{ type: 'text', delta: 'well' }, () => new Promise(() => {})]
+  void before.transport.ask(from, 'look around', true, before.signal)
+  await eventually(() => before.stage.provider.turns.length === 1)
+  before.stage.kill()
+  const after = askable(t, { path })
+  after.stage.gateway.start()
+  await eventually(() => after.stage.store.countPublications('settled') === 1)
+  assert.deepEqual(after.brought, [])
+})
+
+test('whoever was promised an answer is told when the question had to be set aside', async (t) => {
+  const { transport, stage, brought, signal } = askable(t)
+  stage.store.startTurn = () => {
+    throw new Error('a fault of ours')
+  }
+  await transport.ask(from, 'look around', false, signal)
+  await eventually(() => brought.length === 1)
+  assert.match(brought[0]?.[1].text ?? '', /set aside/)
+})
+
+test('a question that waited for long is answered: there is nobody who could be asked about it', async (t) => {
+  const path = file(t)
+  const before = askable(t, { path })
+  before.stage.store.countAttempt = () => {
+    throw Object.assign(new Error('database or disk is full'), { errcode: 13 })
+  }
+  await before.transport.ask(from, 'look around', false, before.signal)
+  before.stage.kill()
+  const after = askable(t, { path })
+  after.stage.gateway.now = () => Date.now() + 30 * 24 * 3600_000
+  after.stage.gateway.start()
+  await eventually(() => after.brought.length === 1)
+  assert.equal(after.brought[0]?.[1].text, 'echo look around')
+})
+
+test('an answer waits for an agent that does not run now', async (t) => {
+  const { transport, stage, brought, signal, setRunning } = askable(t)
+  setRunning(false)
+  await transport.ask(from, 'look around', false, signal)
+  await eventually(() => stage.store.countInbox('done') === 1)
+  await eventually(() => stage.store.countPublications('final') === 1)
+  setRunning(true)
+  stage.outbox.wake('agent')
+  await eventually(() => brought.length === 1)
+  assert.equal(brought[0]?.[1].text, 'echo look around')
+})
+
+test('an agent that is stopping takes no question, and says so', async (t) => {
+  const { transport, signal, end } = askable(t)
+  end()
+  await eventually(() =>
+    transport.ask(from, 'look around', false, signal).then(
+      () => false,
+      (error: unknown) => error instanceof UserError,
+    ),
+  )
 })

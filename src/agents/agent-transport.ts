@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Place } from '../core/message.ts'
-import type { Content, Intake, Memory, MessageRef, Operation, Transport } from '../core/transport.ts'
+import {
+  DeliveryError,
+  type Content,
+  type Intake,
+  type Memory,
+  type MessageRef,
+  type Operation,
+  type Transport,
+} from '../core/transport.ts'
+import { UserError } from '../core/user-error.ts'
 import type { View } from '../core/view.ts'
 
 /** Where an answer goes that nobody waits for any more. */
@@ -20,8 +29,8 @@ export interface Answer {
 
 export interface AgentTransportDeps {
   readonly memory: Memory
-  /** Brings an answer to whoever asked. */
-  readonly bring: (origin: Origin, answer: Answer) => Promise<void>
+  /** Brings an answer to whoever asked. False: that agent does not run now. */
+  readonly bring: (origin: Origin, answer: Answer) => Promise<boolean>
   /** After which the one who asked goes on without the answer; it comes later. */
   readonly patienceMs?: number
 }
@@ -78,11 +87,13 @@ export class AgentTransport implements Transport {
    * it takes too long.
    */
   async ask(from: Origin, text: string, wait: boolean, signal: AbortSignal): Promise<string | undefined> {
+    if (this.#intake === undefined) throw new UserError('That agent is stopping.')
     const messageId = randomUUID()
+    const promised = { [`ask/${messageId}`]: JSON.stringify(from) }
     const { promise, resolve } = Promise.withResolvers<string>()
     if (wait) this.#waiting.set(messageId, resolve)
     try {
-      await this.#intake?.take(
+      await this.#intake.take(
         [
           {
             kind: 'message',
@@ -97,11 +108,14 @@ export class AgentTransport implements Transport {
             text,
           },
         ],
-        { [`ask/${messageId}`]: JSON.stringify(from) },
+        wait ? {} : promised,
       )
       if (!wait) return undefined
       const late = sleep(this.#deps.patienceMs ?? 600_000, undefined, { signal, ref: false })
-      return await Promise.race([promise, late.catch(() => undefined)])
+      const answer = await Promise.race([promise, late.catch(() => undefined)])
+      // Not before: where ductor ends while somebody waits, their own turn is cut off, and a person decides about it.
+      if (answer === undefined && !signal.aborted) this.#deps.memory.remember(promised)
+      return answer
     } finally {
       this.#waiting.delete(messageId)
     }
@@ -123,7 +137,11 @@ export class AgentTransport implements Transport {
     const waits = this.#waiting.get(asked)
     const kept = this.#deps.memory.recall(`ask/${asked}`)
     if (waits !== undefined) waits(text)
-    else if (kept !== undefined) await this.#deps.bring(origin.parse(JSON.parse(kept)), { id: asked, text })
+    else if (kept !== undefined) {
+      const from = origin.parse(JSON.parse(kept))
+      if (!(await this.#deps.bring(from, { id: asked, text })))
+        throw new DeliveryError('unreachable', `the agent ${from.agent} does not run`)
+    }
     this.#deps.memory.remember({ [`ask/${asked}`]: null })
     return operation.key
   }

@@ -23,6 +23,8 @@ export interface Notice {
   readonly offers?: readonly Offer[]
   readonly turn?: string
   readonly replyTo?: string
+  /** It is the last word on what it answers: there will be no other answer. */
+  readonly last?: boolean
 }
 
 /** What ductor itself says in a chat, and the choices that it offers. Call within a transaction. */
@@ -37,7 +39,7 @@ export class Notices {
     this.#now = now
   }
 
-  say({ key, place, text, code, language, offers = [], turn, replyTo }: Notice): void {
+  say({ key, place, text, code, language, offers = [], turn, replyTo, last }: Notice): void {
     this.#store.transaction(() => {
       const choices = offers.map((offer) => this.offer(key, place, offer))
       const parts: Part[] = [{ kind: 'notice', text }]
@@ -46,7 +48,7 @@ export class Notices {
       this.#outbox.show({
         key,
         place,
-        view: { ...noticeView(text, choices), parts },
+        view: { ...noticeView(text, choices), parts, ...(last === true ? { stop: 'failed' as const } : {}) },
         final: true,
         ...(turn === undefined ? {} : { turn }),
         ...(replyTo === undefined ? {} : { replyTo }),

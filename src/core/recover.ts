@@ -1,6 +1,7 @@
 import { askKey } from './asks.ts'
 import type { Flow } from './flow.ts'
 import { gist } from './gist.ts'
+import type { Place } from './message.ts'
 import { turnKey } from './running-turn.ts'
 import { askAboutStale } from './stale.ts'
 import type { TurnRow } from './store.ts'
@@ -15,7 +16,7 @@ export function recover(flow: Flow): void {
   for (const turn of store.runningTurns()) askAbout(flow, turn)
   const late = store
     .inboundsIn('queued')
-    .filter(({ inbound }) => flow.now() - inbound.sentAt > backlogMaxAgeMs)
+    .filter(({ inbound }) => flow.now() - inbound.sentAt > backlogMaxAgeMs && canAsk(flow, inbound.place))
   for (const { seq } of late) {
     store.setInboxState(seq, 'stale')
     store.note({ seq }, 'held back', 'older than backlog_max_age_minutes')
@@ -25,7 +26,13 @@ export function recover(flow: Flow): void {
   }
 }
 
-function askAbout({ store, notices }: Flow, { id, place }: TurnRow): void {
+/** Where another agent has asked, nobody is there who could decide. */
+function canAsk({ transports }: Flow, { transport }: Place): boolean {
+  return transports.get(transport)?.asksNobody !== true
+}
+
+function askAbout(flow: Flow, { id, place }: TurnRow): void {
+  const { store, notices } = flow
   store.endTurn(id, 'interrupted')
   store.note({ turn: id }, 'cut off', 'ductor ended while the turn ran')
   const rows = store.inboundsOfTurn(id)
@@ -40,11 +47,16 @@ function askAbout({ store, notices }: Flow, { id, place }: TurnRow): void {
   if (rows.length === 0) return
   const first = rows[0]?.inbound
   const what = first !== undefined && 'text' in first ? `: “${gist(first.text)}”` : '.'
+  const cutOff = `I was restarted in the middle of a turn${what}\nIt was not run again.`
+  if (!canAsk(flow, place)) {
+    const replyTo = first?.kind === 'message' ? { replyTo: first.messageId } : {}
+    return notices.say({ key: `cut-off/${id}`, place, turn: id, text: cutOff, last: true, ...replyTo })
+  }
   notices.say({
     key: `cut-off/${id}`,
     place,
     turn: id,
-    text: `I was restarted in the middle of a turn${what}\nIt was not run again. What shall I do?`,
+    text: `${cutOff} What shall I do?`,
     offers: [
       { label: 'Continue', style: 'primary', action: { do: 'continue', turn: id } },
       { label: 'Run again', action: { do: 'again', turn: id } },

@@ -12,5 +12,11 @@ export function setAside(
     store.note({ seq }, 'set aside', why)
   }
   const [{ seq, inbound }] = rows
-  notices.say({ key: `dead/${seq}`, place: inbound.place, text: words })
+  notices.say({
+    key: `dead/${seq}`,
+    place: inbound.place,
+    text: words,
+    last: true,
+    ...(inbound.kind === 'message' ? { replyTo: inbound.messageId } : {}),
+  })
 }
