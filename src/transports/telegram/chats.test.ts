@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
 import type { Place } from '../../core/message.ts'
-import { DeliveryError, type Content, type Operation } from '../../core/transport.ts'
+import { DeliveryError, type Content, type Operation, type Post } from '../../core/transport.ts'
 import { Stage } from './stage.fake.ts'
 
 const owner = 4711
@@ -18,7 +18,7 @@ function placeOf(chat: number, thread?: number): Place {
 }
 
 let posts = 0
-function post(place: Place, text: string): Operation {
+function post(place: Place, text: string): Post {
   posts += 1
   const content: Content = { text, entities: [] }
   return { type: 'post', place, content, key: `k${posts}`, notify: true }
@@ -114,18 +114,15 @@ describe('a topic', () => {
       const topic = team.topic('Deploy')
       const place = placeOf(-1001, topic)
       await stage.connect()
-      person.writes('go', { in: team, topic })
+      const asked = person.writes('go', { in: team, topic })
       team.renamesTopic(topic, 'Release', person.user)
       await stage.taken(1)
       await eventually(() => /Release/.test(JSON.stringify(stage.store.list('topic/'))), 'the name')
-      const ref = await transport.deliver(post(place, 'working'), stage.signal)
-      if (end === 'deleted') {
-        team.deletesTopic(topic)
-        team.chat.messages.delete(Number(ref))
-      } else {
-        team.closesTopic(topic)
-      }
-      const answer = await transport.deliver(post(place, 'done'), stage.signal)
+      await transport.deliver(post(place, 'working'), stage.signal)
+      if (end === 'deleted') team.deletesTopic(topic)
+      else team.closesTopic(topic)
+      const replyTo = String(asked)
+      const answer = await transport.deliver({ ...post(place, 'done'), replyTo }, stage.signal)
       const shown = network.posts(-1001).at(-1)
       assert.equal(shown?.text, `The topic “Release” is ${end}, so this comes here:\n\ndone`)
       assert.equal(shown?.message_thread_id, undefined)

@@ -170,7 +170,9 @@ export class Delivery {
     const { api } = this.#deps
     const { place, notify } = operation
     const { chat, thread } = this.addressOf(place)
-    const answered = this.#answered(operation)
+    // An answer goes where the message is that it answers: also into a topic that takes no more.
+    const isLost = this.#deps.chats.lostTopic(place) !== undefined
+    const answered = isLost ? undefined : this.#answered(operation)
     const manner: Manner = {
       ...(thread === undefined ? {} : { message_thread_id: thread }),
       disable_notification: !notify,

@@ -84,4 +84,28 @@ describe('the fake network: topics', () => {
     forum.deletesTopic(topic)
     await wire.refused('sendMessage', send, /message thread not found/)
   })
+
+  test('an answer goes where the message is that it answers, also where no thread is named', async () => {
+    await using wire = await Wire.start()
+    const { network } = wire
+    const forum = network.group(-1001, { forum: true })
+    const topic = forum.topic('Work')
+    const asked = network.person(5).writes('a', { in: forum, topic })
+    const answer = { chat_id: -1001, text: 'b', reply_parameters: { message_id: asked } }
+    const { result } = await wire.call('sendMessage', answer)
+    assert.deepEqual([result.message_thread_id, result.is_topic_message], [topic, true])
+    forum.closesTopic(topic)
+    await wire.refused('sendMessage', answer, /TOPIC_CLOSED/)
+  })
+
+  test('a topic takes its messages with it when it is deleted', async () => {
+    await using wire = await Wire.start()
+    const { network } = wire
+    const forum = network.group(-1001, { forum: true })
+    const topic = forum.topic('Work')
+    const asked = network.person(5).writes('a', { in: forum, topic })
+    forum.deletesTopic(topic)
+    const answer = { chat_id: -1001, text: 'b', reply_parameters: { message_id: asked } }
+    await wire.refused('sendMessage', answer, /message to be replied not found/)
+  })
 })

@@ -38,7 +38,7 @@ const manner = {
 
 const album = wired(
   z.array(
-    z.object({
+    z.strictObject({
       type: z.string(),
       media: z.string(),
       caption: z.string().optional(),
@@ -179,9 +179,9 @@ function check(
   { world }: Call,
 ): void {
   const chat = world.writable(id, kind)
-  world.topic(chat, thread)
-  if (wanted.reply_markup !== undefined) checkKeyboard(wanted.reply_markup, world.limits)
   const reply = wanted.reply_parameters
+  world.topic(chat, thread, reply === undefined ? undefined : chat.messages.get(reply.message_id))
+  if (wanted.reply_markup !== undefined) checkKeyboard(wanted.reply_markup, world.limits)
   if (
     reply !== undefined &&
     !chat.messages.has(reply.message_id) &&
@@ -200,8 +200,8 @@ function show(
   more: object = {},
 ): WireMessage {
   const chat = world.writable(id, kind)
-  const topic = world.topic(chat, thread)
   const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
+  const topic = world.topic(chat, thread, answered)
   world.endDraft(id, thread)
   return world.put(chat, {
     from: world.bot,

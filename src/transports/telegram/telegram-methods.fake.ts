@@ -74,10 +74,10 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         { world, flood },
       ) => {
         const chat = world.writable(id)
-        const topic = world.topic(chat, thread)
+        const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
+        const topic = world.topic(chat, thread, answered)
         const fixed = world.fixText(text, rest.entities ?? [])
         if (rest.reply_markup !== undefined) checkKeyboard(rest.reply_markup, world.limits)
-        const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
         if (reply !== undefined && answered === undefined && reply.allow_sending_without_reply !== true) {
           throw badRequest('message to be replied not found')
         }
@@ -105,11 +105,11 @@ export const methods: ReadonlyMap<string, Method> = new Map(
       ({ chat_id: id, rich_message: rich, message_thread_id: thread, ...rest }, { world, flood }) => {
         if (!world.offersRich) throw new Refusal(404, 'Not Found: method not found')
         const chat = world.writable(id)
-        const topic = world.topic(chat, thread)
-        const shown = richOf(rich, world)
-        if (rest.reply_markup !== undefined) checkKeyboard(rest.reply_markup, world.limits)
         const reply = rest.reply_parameters
         const answered = reply === undefined ? undefined : chat.messages.get(reply.message_id)
+        const topic = world.topic(chat, thread, answered)
+        const shown = richOf(rich, world)
+        if (rest.reply_markup !== undefined) checkKeyboard(rest.reply_markup, world.limits)
         if (reply !== undefined && answered === undefined && reply.allow_sending_without_reply !== true) {
           throw badRequest('message to be replied not found')
         }

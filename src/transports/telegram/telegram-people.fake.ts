@@ -88,8 +88,7 @@ export class Person {
   }
 
   deletesTopic(id: number): void {
-    const topic = this.#chat.topics.get(id)
-    if (topic !== undefined) topic.deleted = true
+    deleteTopic(this.#chat, id)
   }
 
   /** Presses Telegram's own Stop button under what the bot is writing. */
@@ -260,8 +259,7 @@ export class Group {
   }
 
   deletesTopic(id: number): void {
-    const topic = this.chat.topics.get(id)
-    if (topic !== undefined) topic.deleted = true
+    deleteTopic(this.chat, id)
   }
 
   /** Members may send no such thing any more. */
@@ -301,6 +299,15 @@ function openTopic(world: World, chat: Chat, name: string, by: WireUser): number
   chat.messages.set(id, full)
   chat.topics.set(id, { id, closed: false, deleted: false, opening: full })
   return id
+}
+
+/** All that was written in it goes with it. */
+function deleteTopic(chat: Chat, id: number): void {
+  const topic = chat.topics.get(id)
+  if (topic !== undefined) topic.deleted = true
+  for (const message of chat.messages.values()) {
+    if (message.message_thread_id === id) chat.messages.delete(message.message_id)
+  }
 }
 
 const anonymous: WireUser = {

@@ -205,9 +205,15 @@ export class World {
     }
   }
 
-  /** The topic that the bot names. Elsewhere than in a forum a thread id does nothing. */
-  topic(chat: Chat, thread: number | undefined): Topic | undefined {
-    if (thread === undefined) return undefined
+  /**
+   * The topic that the bot names; where it names none, that of the message that it answers. Elsewhere than in a forum
+   * a thread id does nothing.
+   */
+  topic(chat: Chat, thread: number | undefined, answered?: WireMessage): Topic | undefined {
+    if (thread === undefined) {
+      if (answered?.is_topic_message !== true || answered.message_thread_id === undefined) return undefined
+      return this.topic(chat, answered.message_thread_id)
+    }
     const may = chat.wire.type === 'private' ? this.topicsInPrivate : chat.wire.is_forum === true
     if (!may) {
       if (chat.wire.type === 'private') throw badRequest('message thread not found')
