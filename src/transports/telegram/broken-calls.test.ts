@@ -200,7 +200,7 @@ const broken: readonly Broken[] = [
   {
     fault: 'lets Telegram parse what it writes',
     breaks: 'shows a link that Telegram does not take',
-    caughtBy: /no parameter parse_mode/,
+    caughtBy: /can't parse entities/,
     bot: calling(shows, (all) => ({ ...all, parse_mode: 'Markdown' })),
   },
   {

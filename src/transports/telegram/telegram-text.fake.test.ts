@@ -104,11 +104,11 @@ describe('the fake network: text', () => {
     await wire.refused('sendMessage', { chat_id: 5, text: 'ab', entities: two }, /ENTITIES_TOO_LONG/)
   })
 
-  test('is never read as Markdown or HTML: the fake knows no parse mode, and lints it', async () => {
+  test('is never read as Markdown or HTML: whoever lets it be parsed is refused', async () => {
     await using wire = await Wire.start()
     wire.network.person(5).starts()
-    await wire.call('sendMessage', { chat_id: 5, text: '<b>a</b>', parse_mode: 'HTML' })
-    assert.deepEqual(wire.network.lints, ['sendMessage has no parameter parse_mode'])
+    for (const parse_mode of ['HTML', 'Markdown', 'MarkdownV2'])
+      await wire.refused('sendMessage', { chat_id: 5, text: 'a', parse_mode }, /can't parse entities/)
   })
 
   test('that is sent twice within three seconds is linted: it may be a double', async () => {

@@ -4,7 +4,7 @@ import { Flood } from './telegram-flood.fake.ts'
 import { HttpSide, type Fault, type WireCall } from './telegram-http.fake.ts'
 import type { Limits } from './telegram-limits.fake.ts'
 import { Group, Person } from './telegram-people.fake.ts'
-import { Refusal } from './telegram-refusal.fake.ts'
+import { badRequest, Refusal } from './telegram-refusal.fake.ts'
 import { World, type Draft, type WireMessage, type WireUser } from './telegram-world.fake.ts'
 
 export interface FakeOptions {
@@ -205,6 +205,8 @@ export class FakeTelegram {
     if (token !== this.token || !this.#tokenIsValid) throw new Refusal(401, 'Unauthorized')
     const method = methods.get(name.toLowerCase())
     if (method === undefined) throw new Refusal(404, 'Not Found: method not found')
+    // Which marks would be refused is not known here: all of them are.
+    if ('parse_mode' in parameters) throw badRequest("can't parse entities: this server knows no parse_mode")
     const uploads = uploadsIn(parameters)
     const attached = JSON.stringify(parameters)
     for (const key of Object.keys(parameters)) {
