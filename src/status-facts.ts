@@ -2,6 +2,7 @@ import type { Agent } from './core/agent.ts'
 import type { AgentState } from './core/command.ts'
 import type { Gateway } from './core/gateway.ts'
 import type { TransportState } from './core/transport.ts'
+import { redactor } from './lib/redact.ts'
 import type { SqliteStore } from './store/sqlite-store.ts'
 import type { TransportLine } from './transport-line.ts'
 
@@ -55,12 +56,14 @@ export function statusOf({ agent, store, gateway, lines, warnings, others }: Sta
   }
 }
 
-/** The same for a chat, a line a fact. */
+/** The same for a chat, a line a fact, and none of the secrets that an address or an error can have. */
 export function factsOf({ transports, turns, outbox, store }: StatusFacts): readonly string[] {
+  const clean = redactor()
   return [
-    ...transports.map(
-      ({ name, account, state, detail }) =>
+    ...transports.map(({ name, account, state, detail }) =>
+      clean(
         `${name}${account === null ? '' : ` ${account}`}: ${state}${detail === null ? '' : ` – ${detail}`}`,
+      ),
     ),
     `turns: ${turns.running} running, ${turns.queued} waiting`,
     `outbox: ${outbox.pending} pending, ${outbox.failed} failed`,

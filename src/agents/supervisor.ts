@@ -5,6 +5,7 @@ import type { App } from '../app.ts'
 import type { AgentState, Agents } from '../core/command.ts'
 import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
+import { redactor } from '../lib/redact.ts'
 import { entriesPath, type AgentEntry, type Entries } from './entries.ts'
 
 export interface SupervisorDeps {
@@ -81,7 +82,10 @@ export class Supervisor implements Agents {
         provider: facts?.agents[0]?.provider ?? null,
         state: state === 'running' && broken !== undefined ? 'failed' : state,
         detail: broken?.detail ?? detail ?? null,
-        transports: transports.map(({ name, account }) => `${name}${account === null ? '' : ` ${account}`}`),
+        // Chats are told of it: an address can have a secret in it.
+        transports: transports.map(({ name, account }) =>
+          redactor()(account === null ? name : `${name} ${account}`),
+        ),
       }
     })
   }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { UserError } from '../core/user-error.ts'
@@ -24,7 +24,11 @@ export function formOf(path: string): number {
  * has written.
  */
 export function openDatabase(path: string): DatabaseSync {
-  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  if (path !== ':memory:') {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    // SQLite would let others read it, where the folder does; what it puts beside it has the same mode.
+    closeSync(openSync(path, 'a', 0o600))
+  }
   const db = new DatabaseSync(path)
   try {
     db.exec('pragma auto_vacuum = incremental')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test, type TestContext } from 'node:test'
 import { message, place, silentLog } from '../../tests/support/stage.ts'
@@ -136,6 +136,19 @@ for (const kind of ['in memory', 'in a file that is reopened at each step'] as c
     })
   })
 }
+
+const noBits = process.platform === 'win32' ? 'Windows has no such bits' : false
+
+test('nobody else on this machine can read the store, in whatever folder it is', { skip: noBits }, (t) => {
+  const path = file(t)
+  chmodSync(dirname(path), 0o755)
+  const store = sqliteStore(openDatabase(path))
+  t.after(() => store.close())
+  store.addInbound(message('a secret'), 'queued')
+  const files = readdirSync(dirname(path))
+  assert.ok(files.length > 1, 'its log of writes is there, too')
+  for (const name of files) assert.equal(statSync(join(dirname(path), name)).mode & 0o077, 0, name)
+})
 
 test('a store that a newer ductor wrote is refused with a clear line, and left as it is', (t) => {
   const path = file(t)
