@@ -3,8 +3,6 @@ import type { Agent, AgentSettings } from './core/agent.ts'
 import type { Log, ProviderDefinition } from './core/define.ts'
 import type { Provider } from './core/provider.ts'
 import type { Memory } from './core/transport.ts'
-import { UserError } from './core/user-error.ts'
-import { runCommand } from './lib/run-command.ts'
 import { instructionsOf } from './workspace/instructions.ts'
 import { seedWorkspace } from './workspace/seed.ts'
 
@@ -24,11 +22,9 @@ export interface AgentOptions {
   readonly toolsFor?: Agent['toolsFor']
 }
 
-const transcribeMs = 180_000
-
 /** Opens an agent: its workspace and its providers. No CLI is started yet. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
-  const { name, home, settings, transcribe, toolsFor } = options
+  const { name, home, settings, toolsFor } = options
   const workspace = join(home, 'workspace')
   await seedWorkspace(workspace)
   return {
@@ -39,8 +35,21 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     settings,
     instructions: () => instructionsOf(workspace),
     ...(toolsFor === undefined ? {} : { toolsFor }),
-    ...(transcribe === undefined ? {} : { transcribe: (path, signal) => written(transcribe, path, signal) }),
+    ...(await transcription(options)),
   }
+}
+
+/** Loaded only where voice messages are written down. */
+async function transcription({
+  transcribe,
+  env,
+  log,
+  memoryOf,
+}: AgentOptions): Promise<Pick<Agent, 'transcribe'>> {
+  if (transcribe === undefined) return {}
+  const { transcriber } = await import('./transcribe.ts')
+  const cwd = process.cwd()
+  return { transcribe: transcriber(transcribe, { env, cwd, log, memory: memoryOf('transcribe') }) }
 }
 
 async function openProviders({
@@ -58,18 +67,4 @@ async function openProviders({
     }),
   )
   return new Map(opened)
-}
-
-async function written(
-  command: readonly [string, ...string[]],
-  path: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  try {
-    const said = await runCommand([...command, path], { timeoutMs: transcribeMs, signal })
-    return said.trim() === '' ? undefined : said.trim()
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new UserError(`The program that writes voice messages down failed: ${why}`, { cause: error })
-  }
 }
