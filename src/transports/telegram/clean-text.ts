@@ -3,7 +3,8 @@ const tabWidth = 4
 /**
  * Text as Telegram would keep it, made by us so that nothing is changed on the way: ends of lines are LF, tabs are
  * spaces up to the next stop (the server makes one space of each), control characters, marks of writing direction
- * and halves of characters are gone.
+ * and halves of characters are gone. The server also takes three marks off their letters: a ring that has a letter of
+ * its own (å, ů) becomes one before.
  */
 export function clean(text: string): string {
   return expandTabs(
@@ -11,7 +12,10 @@ export function clean(text: string): string {
       .toWellFormed()
       .replaceAll(/\r\n?|[\u2028\u2029]/g, '\n')
       // oxlint-disable-next-line no-control-regex -- they are what has to go
-      .replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F\u202A-\u202E]/g, ''),
+      .replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F\u202A-\u202E]/g, '')
+      .replaceAll(/[\u200E\u200F](?=[\u200E\u200F])/g, '')
+      .replaceAll(/\p{L}\p{M}*\u030A\p{M}*/gu, (letter) => letter.normalize('NFC'))
+      .replaceAll(/[\u030A\u0333\u033F]/g, ''),
   )
 }
 

@@ -1,4 +1,5 @@
 import { extname } from 'node:path'
+import { oneLine } from './clean-text.ts'
 import type { FileContent } from './content.ts'
 
 const megabyte = 1_000_000
@@ -45,7 +46,7 @@ export function wayFor({ name, mime_type: type, size }: FileContent): Way {
 
 /** The line under a file: its name, where it would not be seen otherwise. */
 export function captionOf(content: FileContent, { nameless } = wayFor(content)): string | undefined {
-  return nameless ? content.name.slice(0, 200) : undefined
+  return nameless ? oneLine(content.name, 200) : undefined
 }
 
 /** The files in messages: those that follow each other and are shown alike go as an album, in their order. */

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { CallError, type BotApi } from './bot-api.ts'
+import { clean } from './clean-text.ts'
 import type { FileContent } from './content.ts'
 import { asDocument, captionOf, wayFor, type Way } from './file-ways.ts'
 
@@ -66,7 +67,12 @@ async function lookAt(
 
 function captionWith(losses: readonly string[], file: FileContent, way?: Way): string | undefined {
   const lines = [captionOf(file, way) ?? [], losses].flat()
-  return lines.length === 0 ? undefined : lines.join('\n').slice(0, longestCaption)
+  return lines.length === 0 ? undefined : cut(lines.join('\n'))
+}
+
+/** Never in the middle of a character. */
+function cut(caption: string): string {
+  return Array.from(clean(caption)).slice(0, longestCaption).join('')
 }
 
 function lossOf({ name }: FileContent, fault: string): string {

@@ -240,6 +240,17 @@ describe('a file for Telegram', () => {
     )
   })
 
+  test('has a name under it that Telegram takes as it is, however long or strange', async () => {
+    await using desk = await Desk.open()
+    const strange = desk.file('A\u030A\tb.png', png)
+    const long = desk.file(`${'a'.repeat(191)}${'👍'.repeat(14)}.png`, png)
+    await desk.give('', strange, long)
+    const [first, second] = desk.stage.network.posts(owner)
+    assert.equal(first?.caption, 'Å b.png')
+    assert.equal(second?.caption, `${'a'.repeat(191)}${'👍'.repeat(8)}…`)
+    assert.deepEqual(desk.stage.network.lints, [])
+  })
+
   test('that no picture can be made of goes as a document', async () => {
     await using desk = await Desk.open()
     await desk.give('', desk.file('broken.png', bytes('not a picture')))

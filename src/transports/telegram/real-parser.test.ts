@@ -63,6 +63,14 @@ function looksOf(length: number, stretches: readonly Stretch[]): readonly string
   )
 }
 
+/** What Telegram makes of a text without looks. */
+function cleaned(text: string): string {
+  const parsed = answer.parse(
+    library().execute({ _: 'parseMarkdown', text: { _: 'formattedText', text, entities: [] } }),
+  )
+  return parsed._ === 'error' ? assert.fail(parsed.message) : parsed.text
+}
+
 /** What Telegram makes of a text and its looks; or why it refuses them. */
 function real({ text, entities }: WireText): readonly string[] | { readonly refused: string } {
   const parsed = answer.parse(
@@ -166,6 +174,45 @@ describe('Telegram’s own parser', { skip }, () => {
         else if (judged === 'as it is') assert.deepEqual(truth, meant({ text: words, entities }))
       }),
       { numRuns: 4000, seed },
+    )
+  })
+
+  test(`cleans a text as the fake does (seed ${seed})`, () => {
+    const word = fc.constantFrom(
+      'a',
+      'b',
+      ' ',
+      '\n',
+      '\t',
+      '\r',
+      '\0',
+      '\v',
+      '\u001F',
+      '\u2028',
+      '\u202E',
+      '\u2027',
+    )
+    const mark = fc.constantFrom(
+      'å',
+      'a\u030A',
+      'a\u0333',
+      'a\u033F',
+      'a\u0301',
+      '\u200E',
+      '\u007F',
+      '\u0085',
+      '👍',
+    )
+    fc.assert(
+      fc.property(fc.array(fc.oneof(word, mark), { maxLength: 12 }), (pieces) => {
+        // Between letters, so that nothing is trimmed: the library leaves that to whoever sends.
+        const text = `x${pieces.join('')}x`
+        const entities = [{ type: 'bold', offset: 0, length: text.length }]
+        const kept = fixText(text, entities, networkLimits, () => {})
+        assert.equal(kept.text, cleaned(text))
+        assert.deepEqual(kept.entities, [{ type: 'bold', offset: 0, length: kept.text.length }])
+      }),
+      { numRuns: 2000, seed },
     )
   })
 

@@ -287,6 +287,12 @@ describe('Markdown on Telegram', () => {
   test('has no character that the server would change', () => {
     assert.equal(shows('a\u0000b\u0007\r\nc\u202Ed\uD800e'), 'ab\ncd\uFFFDe')
     assert.equal(shows('```\na\tb\n\tc\n```'), 'a   b\n    c')
+    assert.equal(shows('a\u200E\u200F\u200Eb'), 'a\u200Eb')
+    assert.equal(shows('x\u0333y\u033Fz\u030A'), 'xyz')
+  })
+
+  test('keeps rings on their letters, as file names of a Mac have them', () => {
+    assert.equal(shows('A\u030Angstro\u0308m, r\u016F, ru\u030A'), 'Ångstro\u0308m, rů, rů')
   })
 
   test('leaves no open mark in sight while it is written', () => {

@@ -35,8 +35,7 @@ export function fixText(text: string, entities: readonly WireEntity[], limits: L
   if (Buffer.byteLength(text) > limits.bytes) throw badRequest('message is too long')
   for (const entity of entities) checkEntity(entity, text, lint)
   checkNesting(entities, lint)
-  const cleaned = cleanText(text, lint)
-  const fixed = trimEnds({ text: cleaned, entities }, lint)
+  const fixed = trimEnds(cleanText({ text, entities }, lint), lint)
   if (isEmpty(fixed.text)) throw badRequest('text must be non-empty')
   if (Array.from(fixed.text).length > limits.characters) throw badRequest('message is too long')
   if (bytesOf(fixed.entities) > limits.entityBytes) throw badRequest('ENTITIES_TOO_LONG')
@@ -120,14 +119,29 @@ function mayStandIn(inner: string, outer: string): boolean {
   return true
 }
 
-/** Control characters become spaces, tabs too; CR and marks of writing direction vanish. */
-function cleanText(text: string, lint: Lint): string {
-  // oxlint-disable-next-line no-control-regex -- they are what the law is about
-  const control = /[\u0000-\u0009\u000B-\u001F\u2028-\u202E]/g
-  if (control.test(text)) lint('control characters, tabs, CR or marks of direction in a text')
-  // The length must stay, so that entities keep their places.
-  return text.replaceAll(control, ' ')
+/**
+ * Control characters become spaces, tabs too; CR, marks of writing direction and three marks that stand on letters
+ * vanish; of several marks LRM and RLM in a row one is left. Looks move along.
+ */
+function cleanText({ text, entities }: WireText, lint: Lint): WireText {
+  const spaced = text
+    // oxlint-disable-next-line no-control-regex -- they are what the law is about
+    .replaceAll(/[\u0000-\u0009\u000B\u000C\u000E-\u001F]/g, ' ')
+    .replaceAll(/[\u200E\u200F](?=[\u200E\u200F])/g, '\u200C')
+  const cleaned = spaced.replaceAll(vanishing, '')
+  if (cleaned !== text) lint('control characters, tabs, CR, or marks that vanish in a text')
+  const kept = (end: number): number => spaced.slice(0, end).replaceAll(vanishing, '').length
+  return {
+    text: cleaned,
+    entities: entities.flatMap((entity) => {
+      const offset = kept(entity.offset)
+      const length = kept(entity.offset + entity.length) - offset
+      return length > 0 || entity.length === 0 ? [{ ...entity, offset, length }] : []
+    }),
+  }
 }
+
+const vanishing = /[\u030A\u0333\u033F\r\u2028-\u202E]/g
 
 function trimEnds({ text, entities }: WireText, lint: Lint): WireText {
   const end = text.trimEnd().length

@@ -124,12 +124,13 @@ describe('the fake network: text', () => {
     assert.match(wire.network.lints.join(), /twice within 3 s/)
   })
 
-  test('loses control characters and marks of direction, and its looks keep their places', async () => {
+  test('loses control characters, marks of direction and some on letters, and its looks move along', async () => {
     await using wire = await Wire.start()
     wire.network.person(5).starts()
-    const entities = [{ type: 'bold', offset: 4, length: 1 }]
-    const { result } = await wire.call('sendMessage', { chat_id: 5, text: 'a\u0000\u202E\rb', entities })
-    assert.deepEqual([result.text, result.entities], ['a   b', entities])
+    const entities = [{ type: 'bold', offset: 4, length: 2 }]
+    const text = 'a\u0000\u202E\rb\u030A'
+    const { result } = await wire.call('sendMessage', { chat_id: 5, text, entities })
+    assert.deepEqual([result.text, result.entities], ['a b', [{ type: 'bold', offset: 2, length: 1 }]])
     assert.match(wire.network.lints.join(), /control characters/)
     await wire.refused('sendMessage', { chat_id: 5, text: 'a\uD83D' }, /must be encoded in UTF-8/)
   })
