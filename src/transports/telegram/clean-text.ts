@@ -13,9 +13,9 @@ export function clean(text: string): string {
       .replaceAll(/\r\n?|[\u2028\u2029]/g, '\n')
       // oxlint-disable-next-line no-control-regex -- they are what has to go
       .replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F\u202A-\u202E]/g, '')
-      .replaceAll(/[\u200E\u200F](?=[\u200E\u200F])/g, '')
       .replaceAll(/\p{L}\p{M}*\u030A\p{M}*/gu, (letter) => letter.normalize('NFC'))
-      .replaceAll(/[\u030A\u0333\u033F]/g, ''),
+      .replaceAll(/[\u030A\u0333\u033F]/g, '')
+      .replaceAll(/[\u200E\u200F](?=[\u200E\u200F])/g, ''),
   )
 }
 

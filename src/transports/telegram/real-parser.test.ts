@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { z } from 'zod'
 import { tdlib, type Tdlib } from '../../../tests/support/install-tdlib.ts'
 import type { View } from '../../core/view.ts'
+import { clean } from './clean-text.ts'
 import { document } from './markdown-at-random.fake.ts'
 import { renderer } from './render.ts'
 import { fixText, type WireEntity, type WireText } from './telegram-entities.fake.ts'
@@ -210,6 +211,7 @@ describe('Telegram’s own parser', { skip }, () => {
         const entities = [{ type: 'bold', offset: 0, length: text.length }]
         const kept = fixText(text, entities, networkLimits, () => {})
         assert.equal(kept.text, cleaned(text))
+        assert.equal(clean(text), cleaned(clean(text)), 'what we have cleaned stays as it is')
         assert.deepEqual(kept.entities, [{ type: 'bold', offset: 0, length: kept.text.length }])
       }),
       { numRuns: 2000, seed },

@@ -127,8 +127,7 @@ function cleanText({ text, entities }: WireText, lint: Lint): WireText {
   const spaced = text
     // oxlint-disable-next-line no-control-regex -- they are what the law is about
     .replaceAll(/[\u0000-\u0009\u000B\u000C\u000E-\u001F]/g, ' ')
-    .replaceAll(/[\u200E\u200F](?=[\u200E\u200F])/g, '\u200C')
-  const cleaned = spaced.replaceAll(vanishing, '')
+  const cleaned = spaced.replaceAll(vanishing, '').replaceAll(/[\u200E\u200F](?=[\u200E\u200F])/g, '\u200C')
   if (cleaned !== text) lint('control characters, tabs, CR, or marks that vanish in a text')
   const kept = (end: number): number => spaced.slice(0, end).replaceAll(vanishing, '').length
   return {
