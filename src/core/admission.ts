@@ -8,6 +8,7 @@ import { pressed } from './press.ts'
 import { queueKey, queueNotice } from './queue-notice.ts'
 import { route } from './route.ts'
 import { askAboutStale } from './stale.ts'
+import type { InboxState } from './store.ts'
 import type { Transport } from './transport.ts'
 
 /** What is left to do when an event has been stored. */
@@ -15,6 +16,9 @@ export type Errand = () => Promise<void> | void
 
 /** Words that stop, for those in a hurry: only as the whole message, and only while something runs. */
 const stopWords: ReadonlySet<string> = new Set(['stop', 'cancel', 'abort', 'halt'])
+
+/** Nothing of it runs yet, or runs any more: for its turn, or for a person who says what to do. */
+const waiting: ReadonlySet<InboxState> = new Set(['queued', 'stale', 'asked'])
 
 /** Judges what was heard, and stores it as what it is. */
 export class Admission {
@@ -46,9 +50,11 @@ export class Admission {
       case 'press':
         return this.#admitPending(inbound, '')
       case 'edit':
-        return this.#admitEdit(inbound)
+        this.#admitEdit(inbound)
+        return undefined
       case 'redaction':
-        return this.#admitRedaction(inbound)
+        this.#admitRedaction(inbound)
+        return undefined
     }
   }
 
@@ -121,21 +127,25 @@ export class Admission {
     return () => this.#carryOut(seq)
   }
 
-  #admitEdit(edit: Edit): undefined {
+  #admitEdit(edit: Edit): void {
     const { store } = this.#flow
     const seq = store.addInbound(edit, 'done')
     const original = store.inboundOfMessage(edit.place, edit.messageId)
-    if (seq === undefined || original?.state !== 'queued') return
+    if (seq === undefined || original === undefined) return
     if (original.inbound.sender.id !== edit.sender.id) return
+    if (!waiting.has(original.state))
+      return store.note({ seq }, 'edited too late', `it was ${original.state}`)
     store.replaceText(original.seq, edit.text)
     store.note({ seq: original.seq }, 'edited while it waited')
   }
 
-  #admitRedaction(redaction: Redaction): undefined {
+  #admitRedaction(redaction: Redaction): void {
     const { store } = this.#flow
     const seq = store.addInbound(redaction, 'done')
     const original = store.inboundOfMessage(redaction.place, redaction.messageId)
-    if (seq === undefined || original?.state !== 'queued') return
+    if (seq === undefined || original === undefined) return
+    if (!waiting.has(original.state))
+      return store.note({ seq }, 'taken back too late', `it was ${original.state}`)
     store.setInboxState(original.seq, 'cancelled')
     store.note({ seq: original.seq }, 'taken back while it waited')
     // What was taken back does not tell any more in which thread it stood.

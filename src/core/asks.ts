@@ -32,7 +32,9 @@ export interface AsksDeps {
   readonly timeoutMs: number
   /** Keeps it with the session. */
   readonly remember: (grant: Grant) => void
-  /** Writes until the disk takes it. */
+  /** Into the life of the turn. */
+  readonly note: (event: string, detail?: string) => void
+  /** Writes all of it or nothing, until the disk takes it. */
   readonly keep: <T>(write: () => T) => Promise<T>
 }
 
@@ -54,8 +56,11 @@ export class Asks {
 
   /** Puts the request to the chat. */
   async permission(request: PermissionRequest): Promise<void> {
-    await this.#deps.keep(() => this.#deps.notices.say(permissionNotice(request, this.#deps)))
-    const { id, grant } = request
+    const { id, grant, title } = request
+    await this.#deps.keep(() => {
+      this.#deps.note('asked', title)
+      this.#deps.notices.say(permissionNotice(request, this.#deps))
+    })
     this.#open.set(id, { kind: 'permission', expires: this.#expiry(id), grant })
     this.#deps.waits()
   }
@@ -73,13 +78,14 @@ export class Asks {
     }
     this.#open.set(id, inquiry)
     this.#deps.waits()
+    await this.#deps.keep(() => this.#deps.note('asked', 'a question'))
     await this.#put(id, inquiry)
   }
 
   /** The CLI needs no answer any more. */
   async withdraw(id: string): Promise<void> {
     const ask = this.#take(id)
-    if (ask !== undefined) await this.#close(id, ask, 'not needed any more')
+    if (ask !== undefined) await this.#close(id, ask, 'not needed any more', 'taken back by the agent')
   }
 
   /** False: nobody waits for that answer any more. */
@@ -87,13 +93,16 @@ export class Asks {
     const ask = this.#open.get(request)
     if (ask?.kind !== 'permission') return false
     this.#take(request)
-    const { provider, turn, remember, keep } = this.#deps
+    const { provider, turn, remember, note, keep } = this.#deps
     const heard = provider.answer?.(turn, request, answer) ?? false
     const { grant } = ask
+    if (!heard) return false
     // Afterwards: what is not kept is asked again, and nothing is allowed that the CLI was not told.
-    if (heard && answer.allow && answer.remember === true && grant !== undefined)
-      await keep(() => remember(grant))
-    return heard
+    await keep(() => {
+      note(answer.allow ? 'allowed' : 'denied', 'by a person')
+      if (answer.allow && answer.remember === true && grant !== undefined) remember(grant)
+    })
+    return true
   }
 
   /** The next message of this person says why not. False: nobody waits for that answer any more. */
@@ -177,7 +186,7 @@ export class Asks {
 
   async #answered(id: string, ask: Inquiry, answer: readonly string[], outcome: string): Promise<void> {
     const { turn, provider } = this.#deps
-    await this.#close(id, ask, outcome)
+    await this.#close(id, ask, outcome, 'answered')
     ask.answers.push(answer)
     ask.chosen = []
     if (ask.answers.length < ask.questions.length) return this.#put(id, ask)
@@ -205,9 +214,13 @@ export class Asks {
     await keep(() => notices.say({ key: this.#key(id, ask), place, turn, text, offers }))
   }
 
-  async #close(id: string, ask: Permission | Inquiry, outcome: string): Promise<void> {
+  /** `event`: what it is called in the life of the turn, where nobody else has told it. */
+  async #close(id: string, ask: Permission | Inquiry, outcome: string, event?: string): Promise<void> {
     const key = this.#key(id, ask)
-    await this.#deps.keep(() => this.#deps.notices.close(key, outcome))
+    await this.#deps.keep(() => {
+      if (event !== undefined) this.#deps.note(event)
+      this.#deps.notices.close(key, outcome)
+    })
   }
 
   #key(id: string, ask: Permission | Inquiry): string {
@@ -227,11 +240,11 @@ export class Asks {
     const silence = `no answer within ${span(timeoutMs)}`
     if (ask.kind === 'permission') {
       provider.answer?.(turn, id, { allow: false, reason: `The person gave ${silence}.` })
-      return this.#close(id, ask, `Denied: ${silence}`)
+      return this.#close(id, ask, `Denied: ${silence}`, `denied: ${silence}`)
     }
     const answers = ask.questions.map((_, index) => ask.answers[index] ?? [`(${silence})`])
     provider.reply?.(turn, id, answers)
-    return this.#close(id, ask, `Left open: ${silence}`)
+    return this.#close(id, ask, `Left open: ${silence}`, `left open: ${silence}`)
   }
 }
 

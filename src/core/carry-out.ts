@@ -24,27 +24,39 @@ export async function carryOut(seq: number, flow: Flow, deps: CarryOutDeps): Pro
     flow.keep(() => flow.store.transaction(() => setAside([row], { why, words: setAsideWords }, flow)))
   if (attempts > mostAttempts) return giveUp(`ductor ended ${attempts - 1} times while it did this`)
   try {
-    await perform(row, flow, deps)
-    await flow.keep(() => {
-      if (flow.store.inboundBySeq(seq)?.state === 'pending') flow.store.setInboxState(seq, 'done')
-    })
+    const what = await perform(row, flow, deps)
+    await flow.keep(() =>
+      flow.store.transaction(() => {
+        if (flow.store.inboundBySeq(seq)?.state !== 'pending') return
+        flow.store.setInboxState(seq, 'done')
+        flow.store.note({ seq }, 'carried out', what)
+      }),
+    )
   } catch (error) {
     flow.log.error({ err: error, place: row.inbound.place.key }, 'a command failed')
     await giveUp(error instanceof Error ? error.message : String(error))
   }
 }
 
-async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<void> {
-  const { inbound } = row
-  if (inbound.kind === 'press') return pressed(flow, inbound, row.receivedAt)?.()
-  if (inbound.kind !== 'message') return undefined
+/** Gives what it was. */
+async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<string> {
+  const { inbound, seq } = row
+  const press = () => pressed(flow, inbound, row.receivedAt)
+  if (inbound.kind === 'press') {
+    await press()?.()
+    return 'a press'
+  }
+  if (inbound.kind !== 'message') return inbound.kind
   const transport = flow.transports.get(inbound.place.transport)
   const prefixes = transport?.commandPrefixes ?? ['/']
   const call = parseCommand(inbound.text, prefixes, commandsOn(transport, deps.commands))
   if (call !== undefined) return command(row, inbound, call, flow, deps)
-  if (await takenAsWords(inbound, flow)) return undefined
-  const press = pressed(flow, inbound, row.receivedAt)
-  if (press !== undefined) return press()
+  if (await takenAsWords(inbound, flow)) return 'an answer in words'
+  const typed = press()
+  if (typed !== undefined) {
+    await typed()
+    return 'a choice that was typed'
+  }
   const stop = deps.commands.find(({ name }) => name === 'stop')
   const runs = flow
     .conversations(inbound.place)
@@ -52,9 +64,14 @@ async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<v
   if (stop !== undefined && runs && inbound.text.trim().split(/\s+/).length === 1)
     return command(row, inbound, { command: stop, args: '' }, flow, deps)
   // What it answered is gone: it is a prompt like any other.
-  await flow.keep(() => flow.store.setInboxState(row.seq, 'queued'))
+  await flow.keep(() =>
+    flow.store.transaction(() => {
+      flow.store.setInboxState(seq, 'queued')
+      flow.store.note({ seq }, 'queued', 'nobody waited for it as an answer')
+    }),
+  )
   flow.conversation(inbound.place, row.strand).wake()
-  return undefined
+  return 'a prompt'
 }
 
 async function takenAsWords({ place, sender, replyTo, text }: Message, flow: Flow): Promise<boolean> {
@@ -72,7 +89,7 @@ async function command(
   { command: called, args }: { readonly command: Command; readonly args: string },
   flow: Flow,
   { commands, installation }: CarryOutDeps,
-): Promise<void> {
+): Promise<string> {
   const { place } = message
   const control = new PlaceControl(flow, place, strand, { seq, message }, installation)
   const prefix = message.text.slice(0, 1)
@@ -89,6 +106,9 @@ async function command(
     if (!(error instanceof UserError)) throw error
     answer = { text: error.message }
   }
-  if (answer.text === '') return
-  await flow.keep(() => flow.notices.say({ key: `reply/${place.transport}/${message.id}`, place, ...answer }))
+  if (answer.text !== '')
+    await flow.keep(() =>
+      flow.notices.say({ key: `reply/${place.transport}/${message.id}`, place, ...answer }),
+    )
+  return called.name
 }

@@ -124,7 +124,10 @@ function act(flow: Flow, action: StoreAction, { label, publication }: StoredChoi
     case 'cancel':
       return cancel(flow, action.seq)
     case 'drop':
-      for (const { seq } of store.inboundsOfTurn(action.turn)) store.setInboxState(seq, 'cancelled')
+      for (const { seq } of store.inboundsOfTurn(action.turn)) {
+        store.setInboxState(seq, 'cancelled')
+        store.note({ seq }, 'cancelled', 'by choice')
+      }
       return label
     case 'again':
     case 'continue':
@@ -153,7 +156,8 @@ function again(
   { do: how, turn }: Extract<Action, { readonly turn: string; do: 'continue' | 'again' | 'drop' }>,
 ): string {
   const { store } = flow
-  const rows = store.inboundsOfTurn(turn)
+  // What was taken back meanwhile is not among it.
+  const rows = store.inboundsOfTurn(turn).filter(({ state }) => state !== 'cancelled')
   const message = together(rows.flatMap(({ inbound }) => (inbound.kind === 'message' ? [inbound] : [])))
   const row = store.turn(turn)
   if (message === undefined || row === undefined) return 'The message is not there any more.'
@@ -162,6 +166,7 @@ function again(
   const next: Message = { ...whole, id: `${how}/${turn}`, sentAt: flow.now() }
   const { attachments: _files, replyTo: _answered, ...words } = next
   flow.enqueue(resumable ? { ...words, text: continuePrompt } : next, row.strand)
+  store.note({ turn }, how === 'again' ? 'run again' : 'continued', 'by choice')
   if (how === 'again') return 'Run again'
   return resumable ? 'Continue' : 'No session had begun yet: run from the start'
 }

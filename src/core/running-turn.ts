@@ -60,12 +60,13 @@ export class RunningTurn {
       place,
       provider,
       timeoutMs: permissionTimeoutMs,
-      remember: (grant) =>
-        deps.store.transaction(() => {
-          deps.store.addGrant(place.key, strand, providerName, grant)
-          deps.store.note({ turn: id }, 'leave kept', 'for the rest of the session')
-        }),
       ...deps,
+      remember: (grant) => {
+        deps.store.addGrant(place.key, strand, providerName, grant)
+        deps.store.note({ turn: id }, 'leave kept', 'for the rest of the session')
+      },
+      note: (event, detail) => deps.store.note({ turn: id }, event, detail),
+      keep: (write) => deps.keep(() => deps.store.transaction(write)),
     })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ended = promise
