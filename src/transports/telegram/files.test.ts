@@ -251,10 +251,34 @@ describe('a file for Telegram', () => {
     assert.deepEqual(desk.stage.network.lints, [])
   })
 
-  test('that no picture can be made of goes as a document', async () => {
+  test('that no picture can be made of, or a very long one, goes as a document', async () => {
     await using desk = await Desk.open()
+    const long = new Uint8Array(24)
+    long.set(png)
+    new DataView(long.buffer).setUint32(16, 100)
+    new DataView(long.buffer).setUint32(20, 9000)
     await desk.give('', desk.file('broken.png', bytes('not a picture')))
-    assert.ok(desk.stage.network.posts(owner)[0]?.['document'] !== undefined)
+    await desk.give('', desk.file('long.png', long))
+    assert.equal(desk.stage.network.posts(owner).filter((post) => post['document'] !== undefined).length, 2)
+  })
+
+  test('goes as a document to a group that takes no pictures, and is named where it takes no files', async () => {
+    await using desk = await Desk.open()
+    const { network, transport, signal } = desk.stage
+    const group = network.group(-1001)
+    const there: Place = { key: 'tg:-1001', transport: 'telegram', chat: '-1001' }
+    const give = async (name: string): Promise<void> => {
+      const view: View = { state: 'ended', parts: [desk.file(name, png)], choices: [] }
+      const [content = {}] = transport.render(view)
+      await transport.deliver({ type: 'post', place: there, content, key: name, notify: true }, signal)
+    }
+    group.forbids('photo')
+    await give('a.png')
+    group.forbids('document')
+    await give('b.png')
+    const [first, second] = network.posts(-1001)
+    assert.ok(first?.['document'] !== undefined)
+    assert.match(second?.text ?? '', /“b.png” could not be sent.*not enough rights to send documents/)
   })
 
   test('that is gone, empty or too large is said in the chat, and the next one comes all the same', async () => {
