@@ -19,15 +19,19 @@ const [noClaude, noCodex] = [await whyNoClaude(), await whyNoCodex()]
 
 async function channelOf(t: TestContext) {
   const calls: ToolCall[] = []
+  const callers: string[] = []
   const channel = await ToolChannel.open({
     log: silentLog,
-    async answer(_from, call) {
+    async answer({ place }, call) {
       calls.push(call)
+      callers.push(place.chat)
       return 'report.pdf goes into the chat.'
     },
   })
   t.after(() => channel.close())
-  return { tools: channel.serverFor(caller), calls }
+  const toolsOf = (chat: string) =>
+    channel.serverFor({ ...caller, place: { ...caller.place, key: chat, chat } })
+  return { tools: channel.serverFor(caller), toolsOf, calls, callers }
 }
 
 /** The agent calls the tool, without anybody being asked, and is told the outcome. */
@@ -55,3 +59,45 @@ test('Codex sends a file into the chat with ductor’s own tool', { skip: noCode
   const prompt = 'call mcp__ductor/send_file {"path":"report.pdf"}'
   await sends(on.open(), (tools) => on.turn('a', prompt, { tools }), t)
 })
+
+/** A session that goes on in another chat has the tools of that chat, and comes back with those of the first. */
+async function moves(
+  provider: Provider,
+  turn: (chat: string, more: Partial<Turn>) => Turn,
+  t: TestContext,
+): Promise<void> {
+  const { toolsOf, callers } = await channelOf(t)
+  const go = async (chat: string, resume?: string) => {
+    const more = { tools: toolsOf(chat), ...(resume === undefined ? {} : { resume }) }
+    const events = await Array.fromAsync(provider.run(turn(chat, more), new AbortController().signal))
+    const started = events.findLast((event) => event.type === 'session.started')
+    assert.ok(started?.type === 'session.started')
+    return started.sessionId
+  }
+  const session = await go('a')
+  await go('a', session)
+  await go('b', await go('b', session))
+  await go('a', session)
+  await provider.close?.()
+  assert.deepEqual(callers, ['a', 'a', 'b', 'b', 'a'])
+}
+
+test(
+  'a session of Claude Code that goes on in another chat sends its files there',
+  { skip: noClaude ?? false },
+  async (t) => {
+    await using on = await claudeStage()
+    const prompt = use('mcp__ductor__send_file', { path: 'report.pdf' })
+    await moves(on.open(), (chat, more) => on.turn(chat, prompt, more), t)
+  },
+)
+
+test(
+  'a session of Codex that goes on in another chat sends its files there',
+  { skip: noCodex ?? false },
+  async (t) => {
+    await using on = await codexStage()
+    const prompt = 'call mcp__ductor/send_file {"path":"report.pdf"}'
+    await moves(on.open(), (chat, more) => on.turn(chat, prompt, more), t)
+  },
+)

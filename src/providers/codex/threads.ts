@@ -8,6 +8,8 @@ import { replies } from './wire.ts'
 /** What a thread that is loaded was last told, as far as the next turn may have to say it anew. */
 export interface Loaded {
   readonly mode: PermissionMode
+  /** By which ductor's own tools know the chat that it was loaded for. */
+  readonly token: string | undefined
   cwd: string
   /** Is it in Codex' plan mode? Undefined where an earlier process may have left it in either. */
   plan: boolean | undefined
@@ -43,16 +45,16 @@ export class Threads {
 
   /** The thread that a turn belongs to, loaded so that the agent may do what the turn says. */
   async find(turn: Turn): Promise<Found> {
-    const { resume, permissionMode } = turn
+    const { resume, permissionMode, tools } = turn
     if (resume === undefined) return await this.#load(turn, 'thread/start', beginning(turn))
     await this.#leaving.get(resume)
     const known = this.#loaded.get(resume)
-    if (known?.mode === permissionMode) {
+    if (known?.mode === permissionMode && known.token === tools?.token) {
       this.#loaded.delete(resume)
       this.#loaded.set(resume, known)
       return { how: 'ready', threadId: resume, loaded: known }
     }
-    // What it may do is said when a thread is loaded, and then no more.
+    // What it may do, and which chat its tools reach, is said when a thread is loaded, and then no more.
     if (known !== undefined && !(await this.free(resume)))
       return { how: 'failed', sentence: 'Codex could not change what it may do here. Send it again.' }
     return await this.#load(turn, 'thread/resume', {
@@ -114,7 +116,7 @@ export class Threads {
   }
 
   async #load(turn: Turn, method: string, params: object): Promise<Found> {
-    const { resume, cwd, model, permissionMode } = turn
+    const { resume, cwd, model, permissionMode, tools } = turn
     const reply = await this.#server.request(method, params, replies.thread)
     if (reply.how === 'lost') {
       await this.#server.close()
@@ -131,6 +133,7 @@ export class Threads {
     if (resume !== undefined && id !== resume) return { how: 'gone' }
     const loaded: Loaded = {
       mode: permissionMode,
+      token: tools?.token,
       cwd,
       plan: resume === undefined ? false : undefined,
       model: reply.result.model ?? undefined,
