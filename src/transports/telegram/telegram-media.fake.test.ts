@@ -128,6 +128,12 @@ describe('the fake network: files', () => {
       { media: [item('a'), item('b')] },
     )
     assert.match(broken.description ?? '', /IMAGE_PROCESS_FAILED/)
+    const long = { ...item('b'), caption: 'x'.repeat(1025) }
+    const wordy = await upload(wire, 'mediaGroup', parts, { media: [item('a'), long] })
+    assert.match(wordy.description ?? '', /message is too long/)
+    const parsed = { ...item('b'), parse_mode: 'HTML' }
+    const strange = await upload(wire, 'mediaGroup', parts, { media: [item('a'), parsed] })
+    assert.match(strange.description ?? '', /wrong parameter media/)
     assert.equal(wire.network.posts(5).length, 2)
     assert.deepEqual(wire.network.lints, [])
     await upload(wire, 'mediaGroup', { a: png, c: png }, { media: [item('a')] })

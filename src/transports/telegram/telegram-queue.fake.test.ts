@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { Wire } from './telegram-client.fake.ts'
+import { networkLimits } from './telegram-limits.fake.ts'
 
 describe('the fake network: getUpdates', () => {
   test('confirms only by an offset that is higher', async () => {
@@ -111,13 +112,20 @@ describe('the fake network: getUpdates', () => {
     assert.deepEqual(waiting(), ['message'])
   })
 
-  test('holds a poll for 50 seconds at most, and one for the same updates too soon for 3', async () => {
-    await using wire = await Wire.start({ limits: { flood: false, pollSeconds: 0.05, samePollMs: 40 } })
-    wire.network.world.freeze()
-    assert.deepEqual((await wire.call('getUpdates', { timeout: 3600, offset: 1 })).result, [])
-    const again = wire.call('getUpdates', { timeout: 0, offset: 1 })
-    await eventually(() => wire.network.world.updates.someoneWaits, 'a poll that should not wait')
-    assert.deepEqual((await again).result, [])
+  test('makes whoever asks for the same again within 3 s wait, also where they would not', async () => {
+    await using wire = await Wire.start({ limits: {} })
+    const { network } = wire
+    assert.deepEqual(await wire.updates(7), [])
+    const again = wire.updates(7)
+    await eventually(() => network.world.updates.someoneWaits, 'the poll that is made to wait')
+    network.person(5).writes('a')
+    assert.equal((await again).length, 1)
+  })
+
+  test('holds nobody longer than 50 s', async () => {
+    await using wire = await Wire.start({ limits: { pollSeconds: 0.02 } })
+    assert.deepEqual((await wire.call('getUpdates', { timeout: 3600 })).result, [])
+    assert.equal(networkLimits.pollSeconds, 50)
   })
 
   test('begins its numbers anew, lower, after a quiet week', async () => {

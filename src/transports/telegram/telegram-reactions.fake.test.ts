@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { reactions } from './telegram-chat-methods.fake.ts'
 import { Wire } from './telegram-client.fake.ts'
 
 describe('the fake network: reactions', () => {
@@ -11,6 +12,7 @@ describe('the fake network: reactions', () => {
       message_id: id,
       reaction: emoji.map((one) => ({ type: 'emoji', emoji: one })),
     })
+    assert.equal(reactions.size, 73)
     for (const good of ['👀', '✍', '💔', '👍'])
       assert.ok((await wire.call('setMessageReaction', react(good))).ok)
     for (const bad of ['✅', '❌', '⏳']) {
