@@ -1,5 +1,5 @@
 import type { ProviderDeps } from '../core/define.ts'
-import type { UnpromptedTurn } from '../core/provider.ts'
+import type { Turn, UnpromptedTurn } from '../core/provider.ts'
 import type { AcpAgent } from './acp-agent.ts'
 import { AcpProcess, type Listener, type Started } from './acp-process.ts'
 import { AcpSession } from './acp-session.ts'
@@ -83,8 +83,8 @@ export class AcpHost {
   }
 
   /** `fresh`: it has no history yet. */
-  add(id: string, cwd: string, fresh: boolean, process: AcpProcess): AcpSession {
-    const session = new AcpSession(id, cwd, fresh, {
+  add(id: string, opened: Pick<Turn, 'cwd' | 'tools'>, fresh: boolean, process: AcpProcess): AcpSession {
+    const session = new AcpSession(id, opened, fresh, {
       agent: this.agent,
       process,
       log: this.#deps.log,

@@ -29,7 +29,9 @@ export async function* openSession(
   const warm = host.session(turn.resume)
   if (warm?.taken === true)
     return { error: 'Another conversation uses this session. Wait until it is done.', spoke: true }
-  if (warm !== undefined && warm.cwd === turn.cwd) return { session: warm }
+  if (warm?.cwd === turn.cwd && warm.token === turn.tools?.token) return { session: warm }
+  // It keeps what it was opened with: its folder, and the tools of the chat that it was in.
+  if (warm !== undefined && process.abilities.close) await host.release(warm)
   const taken = yield* resume(host, turn, turn.resume, process, signal)
   if (taken !== 'lost') return taken
   const message = `${host.agent.name} no longer has the earlier conversation; this is the start of a new one.`
@@ -37,12 +39,8 @@ export async function* openSession(
   return await fresh(host, turn, process, signal)
 }
 
-async function fresh(
-  host: AcpHost,
-  { cwd, tools }: Turn,
-  process: AcpProcess,
-  signal: AbortSignal,
-): Promise<Opening> {
+async function fresh(host: AcpHost, turn: Turn, process: AcpProcess, signal: AbortSignal): Promise<Opening> {
+  const { cwd, tools } = turn
   const mcpServers = mcpServersOf(tools, process)
   const asked = process.request('session/new', { cwd, mcpServers }, host.agent.patience.silenceMs)
   const answer = await untilAborted(asked, signal)
@@ -51,18 +49,19 @@ async function fresh(
   const told = readOpened(answer.result)
   if (told.sessionId === undefined)
     return { error: `${host.agent.name} opened a session without a name.`, spoke: true }
-  const session = host.add(told.sessionId, cwd, true, process)
+  const session = host.add(told.sessionId, turn, true, process)
   session.opened(told)
   return { session }
 }
 
 async function* resume(
   host: AcpHost,
-  { cwd, tools }: Turn,
+  turn: Turn,
   sessionId: string,
   process: AcpProcess,
   signal: AbortSignal,
 ): AsyncGenerator<TurnEvent, Opening | 'lost'> {
+  const { cwd, tools } = turn
   const { abilities } = process
   const { agent } = host
   if (!abilities.resume && !abilities.load) return 'lost'
@@ -74,7 +73,7 @@ async function* resume(
     if ((await untilAborted(pause(waitMs), signal)) === 'aborted') return 'aborted'
   }
   // Before the request, for its history may be told at any time.
-  const session = host.add(sessionId, cwd, false, process)
+  const session = host.add(sessionId, turn, false, process)
   const method = abilities.resume ? 'session/resume' : 'session/load'
   const mcpServers = mcpServersOf(tools, process)
   const asked = process.request(method, { sessionId, cwd, mcpServers }, agent.patience.silenceMs)

@@ -31,6 +31,8 @@ export interface Surroundings {
 export class AcpSession {
   readonly id: string
   readonly cwd: string
+  /** By which ductor's own tools know the chat that it was opened for. */
+  readonly token: string | undefined
   readonly #around: Surroundings
   #settings: AcpSettings
   #running: AcpTurn | undefined
@@ -49,9 +51,10 @@ export class AcpSession {
   readonly #warned = new Set<string>()
 
   /** `fresh`: it has no history yet. */
-  constructor(id: string, cwd: string, fresh: boolean, around: Surroundings) {
+  constructor(id: string, { cwd, tools }: Pick<Turn, 'cwd' | 'tools'>, fresh: boolean, around: Surroundings) {
     this.id = id
     this.cwd = cwd
+    this.token = tools?.token
     this.#fresh = fresh
     this.#cost = fresh ? 0 : undefined
     this.#around = around

@@ -24,6 +24,8 @@ const can = (ability: string) => !missing.has(ability)
 interface Session {
   readonly id: string
   readonly cwd: string
+  /** The environments of its MCP servers, as they were told when it was opened. */
+  readonly servers: unknown
   cancelled: AbortController
   mode: string
   model: string
@@ -53,24 +55,24 @@ const app = agent({ name: 'fake' })
       },
     },
   }))
-  .onRequest('session/new', async ({ params: { cwd } }) => {
+  .onRequest('session/new', async ({ params: { cwd, mcpServers } }) => {
     if (!can('new')) await new Promise(() => {})
     if (!can('login')) throw RequestError.authRequired()
     const id = randomUUID()
     appendFileSync(file(id), '')
-    return { sessionId: id, ...offers(open(id, cwd)) }
+    return { sessionId: id, ...offers(open(id, cwd, mcpServers)) }
   })
-  .onRequest('session/load', async ({ params: { sessionId, cwd }, client }) => {
+  .onRequest('session/load', async ({ params: { sessionId, cwd, mcpServers }, client }) => {
     if (!existsSync(file(sessionId))) throw RequestError.resourceNotFound(sessionId)
     for (const { text } of historyOf(sessionId)) {
       await tell(client, sessionId, { sessionUpdate: 'user_message_chunk', content: { type: 'text', text } })
       await say(client, sessionId, `old answer to ${text}`)
     }
-    return offers(open(sessionId, cwd))
+    return offers(open(sessionId, cwd, mcpServers))
   })
-  .onRequest('session/resume', ({ params: { sessionId, cwd } }) => {
+  .onRequest('session/resume', ({ params: { sessionId, cwd, mcpServers } }) => {
     if (!existsSync(file(sessionId))) throw RequestError.resourceNotFound(sessionId)
-    return offers(open(sessionId, cwd))
+    return offers(open(sessionId, cwd, mcpServers))
   })
   .onRequest('session/list', () => ({
     sessions: readdirSync(folder)
@@ -141,6 +143,9 @@ async function perform(
       break
     case 'settings':
       await say(client, id, `${session.model} ${session.mode} ${session.effort}`)
+      break
+    case 'servers':
+      await say(client, id, JSON.stringify(session.servers))
       break
     case 'pictures':
       await say(client, id, `pictures: ${blocks.filter((type) => type === 'image').length}`)
@@ -331,9 +336,18 @@ function of(id: string): Session {
   return session
 }
 
-function open(id: string, cwd: string): Session {
+function open(id: string, cwd: string, servers: unknown): Session {
   const cancelled = new AbortController()
-  const session = { id, cwd, cancelled, mode: 'default', model: 'small', effort: 'low', allowed: false }
+  const session = {
+    id,
+    cwd,
+    servers,
+    cancelled,
+    mode: 'default',
+    model: 'small',
+    effort: 'low',
+    allowed: false,
+  }
   sessions.set(id, session)
   return session
 }

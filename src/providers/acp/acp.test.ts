@@ -47,6 +47,24 @@ test('the models come from the agent, the efforts with the model that has them',
   assert.equal(later?.models.find(({ isDefault }) => isDefault)?.id, 'small')
 })
 
+for (const without of [[], ['resume'], ['resume', 'close']])
+  test(`a session that goes on in another chat has the tools of that chat${without.length === 0 ? '' : `, without ${without.join(' and ')}`}`, async () => {
+    await using stage = await fakeStage({ without })
+    const provider = stage.open()
+    const toolsOf = (token: string) => {
+      const program = { command: ['true'] as const, env: { TOKEN: token } }
+      return { name: 'ductor', url: 'http://127.0.0.1:1', token, program }
+    }
+    const first = await all(provider, stage.turn('a', 'servers', { tools: toolsOf('of-a') }))
+    assert.match(textOf(first), /of-a/)
+    const resume = sessionOf(first)
+    const second = await all(provider, stage.turn('b', 'servers', { resume, tools: toolsOf('of-b') }))
+    assert.match(textOf(second), /of-b/)
+    assert.equal(sessionOf(second), resume)
+    const third = await all(provider, stage.turn('a', 'servers', { resume, tools: toolsOf('of-a') }))
+    assert.match(textOf(third), /of-a/)
+  })
+
 test('sessions are those of the folder, newest first', async () => {
   await using stage = await fakeStage()
   const provider = stage.open()
