@@ -37,6 +37,8 @@ export class Conversation implements Runner {
   #drained: Promise<void> = Promise.resolve()
   /** Until the last turn that was begun has ended. */
   #last: Promise<void> = Promise.resolve()
+  /** What an agent has begun by itself and has not ended. */
+  readonly #unprompted = new Set<UnpromptedTurn>()
   #working = false
   /** Until there is room for another turn. */
   #crowdedOut = false
@@ -87,8 +89,9 @@ export class Conversation implements Runner {
     this.#drained = this.#untilQuiet()
   }
 
-  /** Ends the running turn. Resolves when it has ended, with whether there was one. */
+  /** Ends the running turn, and what the agent has begun beside it. Resolves with whether there was a running one. */
   async stop(): Promise<boolean> {
+    for (const turn of this.#unprompted) turn.stop()
     const running = this.#running
     if (running === undefined) return false
     await running.stop()
@@ -101,12 +104,15 @@ export class Conversation implements Runner {
     return running.steer(promptOf(message, brought), filesOf(brought))
   }
 
-  /** A turn that the agent began by itself: it is shown like any other, and the next one waits for it. */
-  hearUnprompted(turn: UnpromptedTurn): void {
+  /** A turn that an agent began by itself: it is shown like any other, and the next one waits for it. */
+  hearUnprompted(turn: UnpromptedTurn, by: Chosen): void {
     if (this.#closing) return turn.stop()
-    void this.#alone(() => this.#followUnprompted(turn)).catch((error: unknown) => {
-      this.#deps.log.error({ err: error, place: this.place.key }, 'a turn of its own accord stumbled')
-    })
+    this.#unprompted.add(turn)
+    void this.#alone(() => this.#followUnprompted(turn, by))
+      .catch((error: unknown) => {
+        this.#deps.log.error({ err: error, place: this.place.key }, 'a turn of its own accord stumbled')
+      })
+      .finally(() => this.#unprompted.delete(turn))
   }
 
   /** Begins no other turn; lets the running one end for so long, then leaves it to the next start. */
@@ -277,11 +283,12 @@ export class Conversation implements Runner {
     return chosen.provider.run(turn, signal)
   }
 
-  async #followUnprompted(turn: UnpromptedTurn): Promise<void> {
+  async #followUnprompted(turn: UnpromptedTurn, by: Chosen): Promise<void> {
     if (this.#closing) return turn.stop()
     const { id } = turn
     const { store, keep, now } = this.#deps
-    const { place, strand, chosen } = this
+    const { place, strand } = this
+    const chosen = this.chosen.providerName === by.providerName ? this.chosen : by
     const startedAt = now()
     const running = await keep(() => {
       store.transaction(() => {

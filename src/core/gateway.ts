@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Agent } from './agent.ts'
 import { Admission, type Errand } from './admission.ts'
+import type { Chosen } from './chosen.ts'
 import type { Command } from './command.ts'
 import { fileOf } from './answer.ts'
 import { carryOut } from './carry-out.ts'
@@ -88,7 +89,8 @@ export class Gateway implements Flow {
   /** Takes up what the last run left: asks about turns that were cut off, runs what still waits. */
   start(): void {
     const { store, outbox, agent } = this.#deps
-    for (const provider of agent.providers.values()) provider.listen?.((turn) => this.#hearUnprompted(turn))
+    for (const [providerName, provider] of agent.providers)
+      provider.listen?.((turn) => this.#hearUnprompted(turn, { providerName, provider }))
     store.transaction(() => recover(this))
     outbox.resume()
     for (const { seq, inbound } of store.inboundsIn('pending')) {
@@ -234,9 +236,9 @@ export class Gateway implements Flow {
     queueMicrotask(() => this.#send(place, () => this.conversation(place, strand).wake()))
   }
 
-  #hearUnprompted(turn: UnpromptedTurn): void {
+  #hearUnprompted(turn: UnpromptedTurn, by: Chosen): void {
     if (this.#closing) return turn.stop()
-    this.conversation(turn.place, turn.strand).hearUnprompted(turn)
+    this.conversation(turn.place, turn.strand).hearUnprompted(turn, by)
   }
 
   #forgetIdle(): void {
