@@ -5,6 +5,9 @@ export type { NotedProcess } from './process-table.ts'
 
 /** What was sent SIGKILL and is still there after so long is beyond us: it waits for a disk or for its parent. */
 const killedMs = 1000
+/** Milliseconds between two looks: most end within the first ones. */
+const firstLookMs = 20
+const lastLookMs = 160
 
 /** The process and all its descendants, children after their parents; empty where it is gone. */
 export async function treeOf(root: number): Promise<readonly NotedProcess[]> {
@@ -39,7 +42,7 @@ export async function endAll(
 ): Promise<void> {
   const noted = new Map<string, NotedProcess>()
   const end = Date.now() + graceMs
-  for (;;) {
+  for (let pauseMs = firstLookMs; ; pauseMs = Math.min(pauseMs * 2, lastLookMs)) {
     const living = await livingProcesses()
     const known = among([...noted.values(), ...(await find(living))], living)
     const left = withDescendants(known, living)
@@ -52,7 +55,7 @@ export async function endAll(
       noted.set(key, each)
     }
     if (Date.now() >= end + killedMs) return
-    await sleep(20)
+    await sleep(late ? firstLookMs : Math.min(pauseMs, Math.max(end - Date.now(), firstLookMs)))
   }
 }
 

@@ -4,6 +4,7 @@ import type { Log } from '../core/define.ts'
 import type { Memory } from '../core/transport.ts'
 import { endAll } from './kill-tree.ts'
 import {
+  livingProcess,
   livingProcesses,
   ownLine,
   startedWith,
@@ -15,6 +16,8 @@ import {
 const mark = 'DUCTOR_RUN'
 const prefix = 'process/'
 const sweepGraceMs = 2000
+/** So many may be about to end; nothing else is started until one of them is gone. */
+const mostEnding = 16
 
 const noted = z.object({ pid: z.number(), start: z.string() })
 /** `owner`: the ductor that started it. `root`: the CLI itself; missing for a moment while it starts. */
@@ -43,6 +46,7 @@ export class ProcessLedger {
   readonly #memory: Memory
   readonly #log: Log
   #owner: Promise<NotedProcess> | undefined
+  readonly #ending = new Set<Promise<void>>()
 
   /** Begins to sweep at once. */
   constructor(memory: Memory, log: Log) {
@@ -53,9 +57,13 @@ export class ProcessLedger {
     })
   }
 
-  /** Waits for the sweep: what an earlier run left behind may still hold the session that is to be continued. */
+  /**
+   * Waits for the sweep: what an earlier run left behind may still hold the session that is to be continued. And for
+   * those that end: where they take longer than it takes to start others, they would fill the machine.
+   */
   async enter(): Promise<LedgerEntry> {
     await this.swept
+    while (this.#ending.size >= mostEnding) await Promise.race(this.#ending)
     const id = randomUUID()
     const owner = await (this.#owner ??= ourselves())
     this.#write(id, { owner })
@@ -64,14 +72,15 @@ export class ProcessLedger {
     return {
       env: { [mark]: id },
       started: async (pid) => {
-        root = (await livingProcesses()).find((each) => each.pid === pid)
+        root = await livingProcess(pid)
         if (root !== undefined && !forgotten) this.#write(id, { owner, root: { pid, start: root.start } })
       },
-      end: async (graceMs) => {
-        await this.#end(new Set([id]), root === undefined ? [] : [root], graceMs)
-        forgotten = true
-        this.#write(id, null)
-      },
+      end: (graceMs) =>
+        this.#counted(async () => {
+          await this.#end(new Set([id]), root === undefined ? [] : [root], graceMs)
+          forgotten = true
+          this.#write(id, null)
+        }),
     }
   }
 
@@ -100,6 +109,13 @@ export class ProcessLedger {
     }, graceMs)
   }
 
+  async #counted(end: () => Promise<void>): Promise<void> {
+    const ending = end()
+    const over = Promise.allSettled([ending]).then(() => void this.#ending.delete(over))
+    this.#ending.add(over)
+    await ending
+  }
+
   #write(id: string, entry: Page | null): void {
     try {
       this.#memory.remember({ [prefix + id]: entry === null ? null : JSON.stringify(entry) })
@@ -115,7 +131,7 @@ function lives(one: NotedProcess, living: readonly LivingProcess[]): boolean {
 }
 
 async function ourselves(): Promise<NotedProcess> {
-  const own = (await livingProcesses()).find(({ pid }) => pid === process.pid)
+  const own = await livingProcess(process.pid)
   return { pid: process.pid, start: own?.start ?? '' }
 }
 

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { shared } from '../lib/shared.ts'
 
 const run = promisify(execFile)
 /** Bytes: every command line and environment of a busy machine. */
@@ -16,10 +17,19 @@ export interface LivingProcess extends NotedProcess {
   readonly parent: number
 }
 
-/** Every process of this machine (or container) that has not ended. */
-export async function livingProcesses(): Promise<readonly LivingProcess[]> {
-  return process.platform === 'linux' ? fromProc() : fromPs()
+/** Every process of this machine (or container) that has not ended. All who ask at once share one look. */
+export const livingProcesses = shared<readonly LivingProcess[]>(
+  process.platform === 'linux' ? fromProc : fromPs,
+)
+
+/** One process, if it has not ended. */
+export async function livingProcess(pid: number): Promise<LivingProcess | undefined> {
+  if (process.platform === 'linux') return rowOf(String(pid))
+  return (await livingProcesses()).find((each) => each.pid === pid)
 }
+
+/** By the variable of the environment that is looked for. */
+const looks: Record<string, () => Promise<ReadonlyMap<number, string>>> = {}
 
 /** Which of these were started with one of `values` in the variable `name` of their environment, as far as we may look. */
 export async function startedWith(
@@ -28,7 +38,9 @@ export async function startedWith(
   living: readonly LivingProcess[],
 ): Promise<readonly LivingProcess[]> {
   if (values.size === 0) return []
-  const looked = process.platform === 'linux' ? await inProc(name, living) : await inPs(name)
+  const looked = await (looks[name] ??= shared(() =>
+    process.platform === 'linux' ? inProc(name) : inPs(name),
+  ))()
   return living.filter(({ pid }) => values.has(looked.get(pid) ?? ''))
 }
 
@@ -42,9 +54,12 @@ export function ownLine(living: readonly LivingProcess[]): ReadonlySet<number> {
 }
 
 async function fromProc(): Promise<readonly LivingProcess[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const rows = await Promise.all(pids.map(rowOf))
+  const rows = await Promise.all((await pids()).map(rowOf))
   return rows.filter((row) => row !== undefined)
+}
+
+async function pids(): Promise<readonly string[]> {
+  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
 }
 
 async function rowOf(pid: string): Promise<LivingProcess | undefined> {
@@ -69,13 +84,13 @@ async function fromPs(): Promise<readonly LivingProcess[]> {
   })
 }
 
-async function inProc(name: string, living: readonly LivingProcess[]): Promise<ReadonlyMap<number, string>> {
+async function inProc(name: string): Promise<ReadonlyMap<number, string>> {
   const found = await Promise.all(
-    living.map(async ({ pid }) => {
+    (await pids()).map(async (pid) => {
       // Those of other users cannot be read, and are not ours.
       const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
       const entry = environment.split('\0').find((each) => each.startsWith(`${name}=`))
-      return [pid, entry?.slice(name.length + 1) ?? ''] as const
+      return [Number(pid), entry?.slice(name.length + 1) ?? ''] as const
     }),
   )
   return new Map(found)
