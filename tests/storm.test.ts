@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { treeOf } from '../src/providers/kill-tree.ts'
 import { MishapProxy } from '../src/transports/matrix/proxy.fake.ts'
 import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import type { Fault } from '../src/transports/telegram/telegram-http.fake.ts'
@@ -109,15 +110,25 @@ test(
     ]
     const sent = new Map(chats.map((chat) => [chat, [] as string[]]))
 
+    const calm = new AbortController()
     const over = new AbortController()
+    t.after(() => over.abort())
     const weather = (async () => {
-      while (!over.signal.aborted) {
+      while (!calm.signal.aborted) {
         await sleep(20 + random() * 120)
         if (random() < 0.6)
           telegram.breaks(pick(['sendMessage', 'editMessageText', '*']), pick(asList(faults)))
         else if (random() < 0.5)
           telegram.breaks('getUpdates', pick([{ how: 'dropped' }, { how: 'answer-lost' }]))
         else proxy.failNext(pick(mishaps))
+      }
+    })()
+    let mostAgents = 0
+    const counting = (async () => {
+      while (!over.signal.aborted) {
+        const { length } = await treeOf(running.child.pid ?? 0)
+        mostAgents = Math.max(mostAgents, length - 1)
+        await sleep(500)
       }
     })()
     const killing = (async () => {
@@ -138,7 +149,7 @@ test(
       await sleep(random() * 25)
     }
     await killing
-    over.abort()
+    calm.abort()
     await weather
     telegram.mends()
     await running.ready()
@@ -164,6 +175,9 @@ test(
       throw new Error(`lost: ${lost}\n${how}\n${await synapse.complaints()}`, { cause: error })
     })
     await home.quiet()
+    over.abort()
+    await counting
+    assert.ok(mostAgents <= chats.length, `${mostAgents} agents at once for ${chats.length} conversations`)
     const begun = home.journal().flatMap(({ event, text }) => (event === 'begun' ? [text] : []))
     const twice = begun.filter((text, index) => begun.indexOf(text) !== index)
     assert.deepEqual(twice, [], 'no prompt was run twice')
@@ -189,7 +203,7 @@ test(
       }
     }
     t.diagnostic(
-      `${begun.length} turns; ${doubled} answers stand more than once on Telegram, each marked so in its trace`,
+      `${begun.length} turns, at most ${mostAgents} agents at once; ${doubled} answers stand more than once on Telegram, each marked so in its trace`,
     )
     await running.stop()
   },

@@ -116,3 +116,18 @@ async function marked(memory: InMemoryStore): Promise<readonly NotedProcess[]> {
 function url(path: string): string {
   return JSON.stringify(new URL(path, import.meta.url).href)
 }
+
+test('nothing is started while sixteen that were ended have not gone yet', async () => {
+  const ledger = new ProcessLedger(new InMemoryStore(), silentLog)
+  const deaf = "process.on('SIGTERM', () => {}); console.log('deaf'); setInterval(() => {}, 1e6)"
+  const command = { program: process.execPath, args: ['-e', deaf], env: {}, cwd: '/' }
+  const started = await Promise.all(Array.from({ length: 16 }, () => CliProcess.start(command, ledger)))
+  for (const each of started) for await (const _line of each.lines()) break
+  const ending = started.map((each) => each.kill(1000))
+  const later = await CliProcess.start(command, ledger)
+  assert.ok(
+    started.some(({ ended }) => ended),
+    'one of them has gone before the next one was started',
+  )
+  await Promise.all([...ending, later.kill(0)])
+})
