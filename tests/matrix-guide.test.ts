@@ -103,6 +103,39 @@ describe('the guide of Matrix', { skip: skip ?? false }, () => {
     }
   })
 
+  test('what the agent keeps in mind is the same through both transports', async () => {
+    await using stage = await begin()
+    const telegram = await FakeTelegram.start()
+    try {
+      stage.home.configure({
+        transports: ['telegram', 'matrix'],
+        telegram_token: telegram.token,
+        telegram_api_root: telegram.apiRoot,
+        allowed_user_ids: [1],
+        matrix: stage.matrix,
+        provider: 'demo',
+      })
+      await stage.home.start().ready()
+      const room = await meet(stage.botId)
+      writeFileSync(
+        join(stage.home.folder, 'workspace', 'memory_system', 'MAINMEMORY.md'),
+        'The cat is called Mia.',
+      )
+      const knows = /Your memory[^]*The cat is called Mia\./
+      await owner.say(room, 'instructions?')
+      await hears(room, stage.botId, knows)
+      telegram.person(1).writes('instructions?')
+      await eventually(() => telegram.posts(1).some(({ text }) => knows.test(text ?? '')))
+      const shown = /MAINMEMORY\.md[^]*The cat is called Mia\./
+      await owner.say(room, '!memory')
+      await hears(room, stage.botId, shown)
+      telegram.person(1).writes('/memory')
+      await eventually(() => telegram.posts(1).some(({ text }) => shown.test(text ?? '')))
+    } finally {
+      await telegram.stop()
+    }
+  })
+
   test('Option C: the file as the guide prints it starts without a word of Telegram, and again', async () => {
     const { userId: botId } = await synapse.register('option_c', password)
     const account = { homeserver: synapse.url, user_id: botId, password }
@@ -454,9 +487,8 @@ describe('the guide of Matrix', { skip: skip ?? false }, () => {
     await owner.say(room, 'say still here')
     await hears(room, stage.botId, 'still here')
     await running.stop()
-    for (const name of readdirSync(stage.home.folder)) {
-      if (name.startsWith('matrix_store')) rmSync(join(stage.home.folder, name), { recursive: true })
-    }
+    const file = join(stage.home.folder, 'matrix_store', 'credentials.json')
+    rmSync(file)
     const again = stage.home.start()
     await again.ready()
     await owner.say(room, 'say and again')
@@ -464,7 +496,6 @@ describe('the guide of Matrix', { skip: skip ?? false }, () => {
     await again.stop()
 
     stage.configure({ password: undefined })
-    const file = join(stage.home.folder, 'matrix_store', 'credentials.json')
     const dead = { ...JSON.parse(readFileSync(file, 'utf8')), access_token: 'syt_dead' }
     writeFileSync(file, JSON.stringify(dead))
     assert.match(await stage.home.start().ready(), /^ready matrix \S+ failed \(.*no password to log in again/)

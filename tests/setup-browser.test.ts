@@ -5,13 +5,14 @@ import { test } from 'node:test'
 import { startCasServer } from './support/cas-server.ts'
 import { openChromium, whyNoChromium } from './support/chromium.ts'
 import { Home } from './support/ductor.ts'
+import { MatrixPerson } from './support/matrix-person.ts'
 import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 import { keys, Terminal } from './support/terminal.ts'
 
 const skip = (await whyNoSynapse()) ?? (await whyNoChromium()) ?? false
 
 test(
-  'a homeserver of an organisation: its own log-in page in the browser, and no password anywhere',
+  'a homeserver of an organisation: its own log-in page in the browser, no password anywhere, and answers after each start',
   { skip },
   async (t) => {
     const cas = await startCasServer('bot')
@@ -24,6 +25,7 @@ test(
     })
     t.after(() => synapse.stop())
     const id = `@bot:${synapse.serverName}`
+    const you = new MatrixPerson(synapse.url, await synapse.admit('you'))
     await using home = new Home(undefined)
     const env = { PATH: '', HOME: home.folder, DUCTOR_HOME: home.folder, TERM: 'xterm-256color' }
     await using terminal = new Terminal([], env)
@@ -44,7 +46,7 @@ test(
     await page.getByRole('link', { name: 'Continue' }).click()
     await page.getByText('ductor has it.').waitFor()
 
-    await terminal.answers('Who may talk to the bot?', `@you:${synapse.serverName}`, keys.enter)
+    await terminal.answers('Who may talk to the bot?', you.id, keys.enter)
     await terminal.answers('Only in certain rooms?', keys.enter)
     await terminal.answers('Your time zone', keys.enter)
     await terminal.answers('Run ductor as a service', keys.enter)
@@ -58,10 +60,15 @@ test(
     const written = readFileSync(join(home.folder, 'config', 'config.json'), 'utf8')
     assert.doesNotMatch(written, /password/)
     home.configure({ ...JSON.parse(written), provider: 'demo' })
-    for (let start = 0; start < 2; start += 1) {
+    const room = await you.direct(id)
+    for (const word of ['hello', 'hello again']) {
       const running = home.start()
       assert.match(await running.ready(), new RegExp(`^ready matrix ${id} `))
+      await you.waitForMembership(room, id, 'join')
+      await you.say(room, `say ${word}`)
+      await you.waitForEvent(room, word, ({ sender, content }) => sender === id && content['body'] === word)
       assert.equal(await running.stop(), 0)
     }
+    assert.equal((await synapse.devices(id)).length, 1)
   },
 )

@@ -25,6 +25,16 @@ export interface Account {
   readonly accessToken: string
 }
 
+interface LoggedIn {
+  readonly user_id: string
+  readonly device_id: string
+  readonly access_token: string
+}
+
+function accountOf({ user_id, device_id, access_token }: LoggedIn): Account {
+  return { userId: user_id, deviceId: device_id, accessToken: access_token }
+}
+
 const secret = 'a secret of the tests'
 
 /** A real homeserver on loopback, without federation, for one test file. Its data goes when it is stopped. */
@@ -123,14 +133,24 @@ export class Synapse {
     password: string,
     { admin = false } = {},
   ): Promise<{ readonly userId: string }> {
+    const { user_id: userId } = await this.#register<{ user_id: string }>(name, password, { admin })
+    return { userId }
+  }
+
+  /** Makes an account and logs in at once: this works also where nobody logs in by password. */
+  async admit(name: string): Promise<Account> {
+    const answer = await this.#register<LoggedIn>(name, `password of ${name}`, { inhibit_login: false })
+    return accountOf(answer)
+  }
+
+  async #register<T>(name: string, password: string, { admin = false, inhibit_login = true }): Promise<T> {
     const path = '/_synapse/admin/v1/register'
     const { nonce } = await this.#call<{ nonce: string }>('GET', path)
     const mac = createHmac('sha1', secret)
       .update([nonce, name, password, admin ? 'admin' : 'notadmin'].join('\0'))
       .digest('hex')
-    const body = { nonce, username: name, password, admin, mac, inhibit_login: true }
-    const { user_id: userId } = await this.#call<{ user_id: string }>('POST', path, { body })
-    return { userId }
+    const body = { nonce, username: name, password, admin, mac, inhibit_login }
+    return this.#call<T>('POST', path, { body })
   }
 
   async login(name: string, password: string, deviceId?: string): Promise<Account> {
@@ -140,12 +160,7 @@ export class Synapse {
       password,
       ...(deviceId === undefined ? {} : { device_id: deviceId }),
     }
-    const answer = await this.#call<{ user_id: string; device_id: string; access_token: string }>(
-      'POST',
-      '/_matrix/client/v3/login',
-      { body },
-    )
-    return { userId: answer.user_id, deviceId: answer.device_id, accessToken: answer.access_token }
+    return accountOf(await this.#call<LoggedIn>('POST', '/_matrix/client/v3/login', { body }))
   }
 
   /** The devices of the account, as its owner would see them. */

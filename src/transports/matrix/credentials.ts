@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, stat } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Log } from '../../core/define.ts'
@@ -25,6 +25,8 @@ const fileSchema = z.object({
   oauth: z.object({ token_endpoint: text, client_id: text, refresh_token: text }).optional().catch(undefined),
 })
 
+type Kept = z.infer<typeof fileSchema>
+
 /** The file that keeps the log-in between runs, for one account on one homeserver. */
 export class CredentialsFile {
   readonly #folder: string
@@ -50,29 +52,28 @@ export class CredentialsFile {
       this.#log.warn({ missing }, 'credentials.json cannot be used')
       return undefined
     }
-    const { user_id: userId, device_id: deviceId, access_token: accessToken, homeserver } = parsed.data
-    if (userId.toLowerCase() !== this.#owner.userId.toLowerCase()) {
+    const other = this.#other(parsed.data)
+    if (other !== undefined) {
       this.#log.warn(
-        { file: userId, configured: this.#owner.userId },
-        'credentials.json is of another account',
+        { file: other.file, configured: other.configured },
+        `credentials.json is of ${other.what}`,
       )
       return undefined
     }
-    if (homeserver !== undefined && plainUrl(homeserver) !== plainUrl(this.#owner.homeserver)) {
-      const fields = { file: homeserver, configured: this.#owner.homeserver }
-      this.#log.warn(fields, 'credentials.json is of another homeserver')
-      return undefined
-    }
-    const { oauth } = parsed.data
+    const { user_id: userId, device_id: deviceId, access_token: accessToken, oauth } = parsed.data
     if (oauth === undefined) return { userId, deviceId, accessToken }
     const { token_endpoint: tokenEndpoint, client_id: clientId, refresh_token: refreshToken } = oauth
     return { userId, deviceId, accessToken, oauth: { tokenEndpoint, clientId, refreshToken } }
   }
 
-  /** Replaces the file in one step; nobody but the owner of the process can read it or look into its folder. */
+  /**
+   * Replaces the file in one step; nobody but the owner of the process can read it or look into its folder. The log-in
+   * of another account or homeserver is put aside: the configuration may go back to it.
+   */
   async write({ userId, deviceId, accessToken, oauth }: Credentials): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     await chmod(this.#folder, 0o700)
+    await this.#putAside()
     const file = {
       user_id: userId,
       device_id: deviceId,
@@ -81,6 +82,23 @@ export class CredentialsFile {
       ...(oauth === undefined ? {} : { oauth: written(oauth) }),
     }
     await writeFileAtomically(this.#path, `${JSON.stringify(file, undefined, 2)}\n`, { mode: 0o600 })
+  }
+
+  async #putAside(): Promise<void> {
+    const { data } = fileSchema.safeParse(parseJson((await this.#readText(false)) ?? ''))
+    if (data === undefined || this.#other(data) === undefined) return
+    const name = `credentials-old-${data.device_id.replaceAll(/[^\w-]/g, '_').slice(0, 60)}.json`
+    await rename(this.#path, join(this.#folder, name))
+    this.#log.warn({ user: data.user_id, file: name }, 'the log-in that was kept before was put aside')
+  }
+
+  /** In what a log-in is not that of the configured account, if so. */
+  #other({ user_id: file, homeserver }: Kept) {
+    const { userId, homeserver: configured } = this.#owner
+    if (file.toLowerCase() !== userId.toLowerCase())
+      return { what: 'another account', file, configured: userId }
+    if (homeserver === undefined || plainUrl(homeserver) === plainUrl(configured)) return undefined
+    return { what: 'another homeserver', file: homeserver, configured }
   }
 
   get #path(): string {

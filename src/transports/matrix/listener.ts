@@ -13,7 +13,6 @@ import { askSync, readLate, readSync } from './sync.ts'
 import type { SyncAnswer } from './wire.ts'
 
 const longPollMs = 30_000
-const aDay = 24 * 60 * 60 * 1000
 
 export interface ListenerDeps {
   readonly memory: Memory
@@ -22,6 +21,7 @@ export interface ListenerDeps {
   readonly crypto: CryptoSide
   readonly chores: Chores
   readonly allowedRooms: AllowedRooms
+  readonly ownerRoom: AllowedRooms
   readonly threads: boolean
   readonly tempo: Tempo
   /** A proof of life. */
@@ -69,7 +69,7 @@ export class Listener {
 
   /** Goes on until `signal` is aborted or the log-in ends; then it throws the refusal. */
   async hear(session: Session, intake: Intake, signal: AbortSignal): Promise<never> {
-    const { condition, allowedRooms } = this.#deps
+    const { condition, allowedRooms, ownerRoom, tempo } = this.#deps
     let resolvedAt = Date.now()
     // The first answer comes at once: it shows that all is well.
     let waitMs = 0
@@ -79,9 +79,10 @@ export class Listener {
         session.fresh = false
         this.#tellWell()
         waitMs = Math.min(longPollMs, this.#deps.crypto.dueInMs ?? longPollMs)
-        if (Date.now() - resolvedAt > aDay) {
+        if (Date.now() - resolvedAt > tempo.aliasesMs) {
           resolvedAt = Date.now()
           await allowedRooms.resolve(session.client, signal)
+          await ownerRoom.resolve(session.client, signal)
         }
       } catch (error) {
         signal.throwIfAborted()

@@ -139,6 +139,21 @@ describe('logging in to Matrix', missing === undefined ? {} : { skip: missing },
     assert.equal(bot.logged(/of another homeserver/).length, 1)
   })
 
+  test('a log-in to another account puts the file of the one before aside', async (t) => {
+    const bot = await newBot(t, synapse)
+    await bot.start()
+    const before = await readFile(join(bot.home, 'matrix_store/credentials.json'), 'utf8')
+    const { device_id: device } = await credentials(bot)
+    const other = await synapse.register(freshName('other'), 'secret')
+    bot.configure({ user_id: other.userId, password: 'secret' })
+    await bot.start()
+    assert.equal((await credentials(bot))['user_id'], other.userId)
+    const aside = join(bot.home, `matrix_store/credentials-old-${device}.json`)
+    assert.equal(await readFile(aside, 'utf8'), before)
+    assert.equal((await stat(aside)).mode & 0o777, 0o600)
+    assert.equal(bot.logged(/put aside/).length, 2, 'the log-in, and the keys of its device')
+  })
+
   test('a token that has run out is renewed by the password, on the same device', async (t) => {
     const bot = await newBot(t, synapse)
     await bot.start()

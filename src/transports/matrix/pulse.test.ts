@@ -6,6 +6,7 @@ import { eventually } from '../../../tests/support/eventually.ts'
 import { startSynapse, whyNoSynapse } from '../../../tests/support/synapse.ts'
 import { arrive, freshName, TestBot } from './bot.fake.ts'
 import { MishapProxy } from './proxy.fake.ts'
+import { usualTempo } from './pulse.ts'
 
 const missing = await whyNoSynapse()
 
@@ -20,7 +21,7 @@ describe('a bot that hears nothing any more', missing === undefined ? {} : { ski
       t.after(() => proxy.stop())
       const owner = await arrive(synapse, 'owner')
       const bot = await TestBot.arrive(t, synapse, freshName('bot'), { homeserver: proxy.url })
-      bot.tempo = { silenceMs: 200, patienceMs: 600, brokenSyncs: 8 }
+      bot.tempo = { ...usualTempo, silenceMs: 200, patienceMs: 600 }
       await bot.start()
       const room = await owner.direct(bot.id)
       await owner.waitForMembership(room, bot.id, 'join')
@@ -41,7 +42,7 @@ describe('a bot that hears nothing any more', missing === undefined ? {} : { ski
     t.after(() => proxy.stop())
     const owner = await arrive(synapse, 'owner')
     const bot = await TestBot.arrive(t, synapse, freshName('bot'), { homeserver: proxy.url })
-    bot.tempo = { silenceMs: 200, patienceMs: 1500, brokenSyncs: 8 }
+    bot.tempo = { ...usualTempo, silenceMs: 200, patienceMs: 1500 }
     await bot.start()
     const room = await owner.direct(bot.id)
     await owner.waitForMembership(room, bot.id, 'join')

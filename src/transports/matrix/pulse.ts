@@ -14,9 +14,16 @@ export interface Tempo {
   readonly patienceMs: number
   /** After so many failures of the homeserver's own in a row, the bot gives up its place in the stream. */
   readonly brokenSyncs: number
+  /** How old what is known of aliases may become. */
+  readonly aliasesMs: number
 }
 
-export const usualTempo: Tempo = { silenceMs: 5 * 60_000, patienceMs: 45_000, brokenSyncs: 8 }
+export const usualTempo: Tempo = {
+  silenceMs: 5 * 60_000,
+  patienceMs: 45_000,
+  brokenSyncs: 8,
+  aliasesMs: 24 * 60 * 60_000,
+}
 
 const beatSchema = z.object({ beat: z.string() })
 

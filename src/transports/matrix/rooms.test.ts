@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import type { MatrixPerson } from '../../../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse } from '../../../tests/support/synapse.ts'
 import { arrive, freshName, TestBot } from './bot.fake.ts'
+import { usualTempo } from './pulse.ts'
 import { Rooms } from './rooms.ts'
 
 const missing = await whyNoSynapse()
@@ -115,6 +117,29 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     await owner.invite(second, bot.id)
     await owner.waitForMembership(second, bot.id, 'join')
     assert.deepEqual(bot.transport.policy.rooms, new Set([first, second]))
+  })
+
+  test('an alias that comes to mean another room is followed without a restart', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const alias = `#${freshName('team')}:hs.test`
+    const [before, now] = [await owner.createRoom(), await owner.createRoom()]
+    const directory = `/directory/room/${encodeURIComponent(alias)}`
+    await owner.call('PUT', directory, { room_id: before })
+    const both = { allowed_rooms: [alias], owner_room: alias }
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), both)
+    bot.tempo = { ...usualTempo, aliasesMs: 0 }
+    await bot.start()
+    await owner.invite(before, bot.id)
+    await owner.waitForMembership(before, bot.id, 'join')
+    await eventually(() => bot.transport.ownerPlace?.()?.chat === before, 'the room of the owner')
+    await owner.call('DELETE', directory)
+    await owner.call('PUT', directory, { room_id: now })
+    // What is said there lets the bot look again.
+    await owner.say(before, 'we have moved')
+    await eventually(() => isDeepStrictEqual(bot.transport.policy.rooms, new Set([now])), 'the other room')
+    await owner.invite(now, bot.id)
+    await owner.waitForMembership(now, bot.id, 'join')
+    await eventually(() => bot.transport.ownerPlace?.()?.chat === now, 'the room of the owner')
   })
 
   test('an alias that is no room opens no room', async (t) => {

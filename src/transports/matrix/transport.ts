@@ -76,14 +76,14 @@ export class MatrixTransport implements Transport {
     const isEncrypted = (room: string) => rooms().facts(room).encrypted
     const directWith = (user: string) => rooms().directWith(user)
     const crypto = new CryptoSide({ home, matrix, env, memory, log, policy, chores, isEncrypted, directWith })
-    const parts = { memory, log, condition, crypto, chores, allowedRooms }
+    const parts = { memory, log, condition, crypto, chores, allowedRooms, ownerRoom }
     const { threads } = matrix
     const heard = () => deps.heard()
     this.#listener = new Listener({ ...parts, tempo, threads, heard })
     const owner = { homeserver: matrix.homeserver, userId: matrix.user_id }
     const file = new CredentialsFile(join(home, matrix.store_path), owner, log)
     const listener = this.#listener
-    this.#life = new Life({ ...parts, matrix, file, listener, ownerRoom, earlier: this.#earlier, policy })
+    this.#life = new Life({ ...parts, matrix, file, listener, earlier: this.#earlier, policy })
     this.#ownerChat = new OwnerChat({ memory, log, chores, rooms, syncs: () => this.#listener.syncs })
     this.#thumbnails = new Thumbnails({ home, folder: join(home, matrix.store_path, uploadsFolder), log })
     this.#courtesies = new Courtesies({ session: () => this.#life.session, threads, log })
