@@ -128,12 +128,8 @@ export class Synapse {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  async register(
-    name: string,
-    password: string,
-    { admin = false } = {},
-  ): Promise<{ readonly userId: string }> {
-    const { user_id: userId } = await this.#register<{ user_id: string }>(name, password, { admin })
+  async register(name: string, password: string): Promise<{ readonly userId: string }> {
+    const { user_id: userId } = await this.#register<{ user_id: string }>(name, password, {})
     return { userId }
   }
 
@@ -191,8 +187,8 @@ export class Synapse {
 
   async #asAdmin<T>(method: string, path: string, body?: unknown): Promise<T> {
     if (this.#admin === undefined) {
-      await this.register('the-admin', 'the-password', { admin: true })
-      this.#admin = await this.login('the-admin', 'the-password')
+      const admin = { admin: true, inhibit_login: false }
+      this.#admin = accountOf(await this.#register<LoggedIn>('the-admin', 'the-password', admin))
     }
     return this.#call(method, path, { body, token: this.#admin.accessToken })
   }
