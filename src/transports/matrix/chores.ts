@@ -19,6 +19,8 @@ const choreSchema = z.discriminatedUnion('kind', [
     device: z.string(),
     refused: z.boolean(),
   }),
+  /** Somebody speaks there unencrypted, though the room is encrypted. */
+  z.object({ kind: z.literal('tell-plain'), room: z.string(), user: z.string(), refused: z.boolean() }),
   /** The user wants to compare emoji with the bot; `event`: where they said so. */
   z.object({ kind: z.literal('verify'), room: z.string(), user: z.string(), event: z.string() }),
   /** A word of the bot's own. */
@@ -167,6 +169,8 @@ function subjectOf(chore: Chore): string {
       return chore.ref
     case 'tell-doubt':
       return `${chore.user} ${chore.device}`
+    case 'tell-plain':
+      return `${chore.room} ${chore.user}`
     case 'verify':
       return chore.event
     case 'say':

@@ -85,7 +85,7 @@ const matrix = z
             .enum(['all-devices', 'signed-devices'])
             .default('all-devices')
             .describe(
-              'Read encrypted messages of all devices, or only of those that their owner has verified',
+              'In encrypted rooms, read what comes from all devices and what comes unencrypted, or only what comes from devices that their owner has verified',
             ),
         })
         .default({ trust: 'all-devices' })

@@ -41,6 +41,7 @@ export async function perform(chore: Chore, deps: DutyDeps, signal: AbortSignal)
       return wearKeycaps(chore, deps, signal)
     case 'tell-sealed':
     case 'tell-doubt':
+    case 'tell-plain':
     case 'verify':
     case 'say':
     case 'cancel-verification':

@@ -5,7 +5,7 @@ import type { CryptoSide } from './side.ts'
 
 export type CryptoChore = Extract<
   Chore,
-  { kind: 'tell-sealed' | 'tell-doubt' | 'verify' | 'say' | 'cancel-verification' }
+  { kind: 'tell-sealed' | 'tell-doubt' | 'tell-plain' | 'verify' | 'say' | 'cancel-verification' }
 >
 
 /** Does one chore of the encryption. Doing it again does no harm. Throws what the client throws. */
@@ -31,6 +31,10 @@ export async function performCrypto(
       const { room, user, device, refused } = chore
       await crypto.say(room, doubtNotice(user, device, refused), `doubt ${room} ${user} ${device}`, signal)
       return
+    }
+    case 'tell-plain': {
+      const { room, user, refused } = chore
+      return crypto.say(room, plainNotice(user, refused), `plain ${room} ${user}`, signal)
     }
     case 'verify': {
       const { room, user, event } = chore
@@ -78,4 +82,12 @@ function doubtNotice(user: string, device: string, refused: boolean): string {
     return `${what}, so I do not read what it says (matrix.encryption.trust). Verify it in the app, then write again.`
   }
   return `${what}: I cannot be sure who writes from it. I read it all the same; matrix.encryption.trust can forbid that.`
+}
+
+function plainNotice(user: string, refused: boolean): string {
+  const what = `A message of ${user} came unencrypted, though this room is encrypted`
+  if (refused) {
+    return `${what}, so I do not read it (matrix.encryption.trust): whoever runs the homeserver could have written it. Write it again from an app that encrypts.`
+  }
+  return `${what}: I cannot be sure who wrote it. I read it all the same; matrix.encryption.trust can forbid that.`
 }

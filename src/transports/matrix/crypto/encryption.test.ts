@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { cp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, test, type TestContext } from 'node:test'
@@ -45,6 +46,22 @@ async function talk({ person, bot, room }: Stage, text: string): Promise<void> {
 
 function say(body: string): Readonly<Record<string, unknown>> {
   return { msgtype: 'm.text', body }
+}
+
+/** As an app without encryption does, or a homeserver in the name of a person. */
+async function inTheClear(
+  { client }: EncryptedPerson,
+  room: string,
+  content: Readonly<Record<string, unknown>>,
+  type = 'm.room.message',
+): Promise<void> {
+  const where = `rooms/${encodeURIComponent(room)}/send/${type}/${randomUUID()}`
+  const answer = await fetch(`${client.baseUrl}/_matrix/client/v3/${where}`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${client.getAccessToken()}` },
+    body: JSON.stringify(content),
+  })
+  assert.equal(answer.status, 200)
 }
 
 function folderOf(bot: TestBot): string {
@@ -139,6 +156,79 @@ describe('encrypted rooms', missing === undefined ? {} : { skip: missing }, asyn
     await talk(stage, 'from the old one again')
     const texts = bot.store.taken.map((one) => (one.kind === 'message' ? one.text : ''))
     assert.deepEqual(texts, ['from the old one', 'from the old one again'])
+  })
+
+  test('what comes unencrypted into an encrypted room is read, and the room is told once', async (t) => {
+    using stage = await meet(t, synapse)
+    const { person, bot, room } = stage
+    await talk(stage, 'encrypted')
+    await inTheClear(person, room, say('in the clear'))
+    await inTheClear(person, room, say('in the clear again'))
+    await bot.messages(3)
+    await person.hears(room, bot.id, /came unencrypted.*I cannot be sure who wrote it/)
+    await talk(stage, 'and on')
+    assert.equal(person.heard(room, bot.id).filter((text) => /came unencrypted/.test(text)).length, 1)
+  })
+
+  test('with trust for signed devices alone, it is not: what the homeserver could have written commands nobody', async (t) => {
+    using stage = await meet(t, synapse, { encryption: { trust: 'signed-devices' }, choices: 'polls' })
+    const { person, bot, room } = stage
+    const id = await person.say(room, 'mine')
+    await bot.messages(1)
+    const choices = ['Allow', 'Deny'].map((label) => ({ token: label, label }))
+    const [question = {}] = bot.transport.render({ state: 'ended', parts: [], choices })
+    const poll = await bot.post(room, 'poll', question)
+    const response = 'org.matrix.msc3381.poll.response'
+    await bot.stop()
+    await inTheClear(person, room, say('pwned'))
+    await inTheClear(person, room, { ...say('pwned, as a notice'), msgtype: 'm.notice' })
+    const edit = { 'm.new_content': say('pwned'), 'm.relates_to': { rel_type: 'm.replace', event_id: id } }
+    await inTheClear(person, room, { ...say('* pwned'), msgtype: 'm.notice', ...edit })
+    const vote = { rel_type: 'm.reference', event_id: poll }
+    await inTheClear(person, room, { 'm.relates_to': vote, [response]: { answers: ['1'] } }, response)
+    const press = { rel_type: 'm.annotation', event_id: poll, key: '1\u20E3' }
+    await inTheClear(person, room, { 'm.relates_to': press }, 'm.reaction')
+    // It is no way out to call the room newly encrypted.
+    const algorithm = { algorithm: 'm.megolm.v1.aes-sha2', rotation_period_msgs: 7 }
+    await person.client.sendStateEvent(room, 'm.room.encryption' as never, algorithm as never, '')
+    await bot.start()
+    await person.hears(room, bot.id, /came unencrypted.*so I do not read it/)
+    await talk(stage, 'mine again')
+    assert.deepEqual(
+      bot.store.taken.map((one) => (one.kind === 'message' ? one.text : one.kind)),
+      ['mine', 'mine again'],
+    )
+    await person.client.sendEvent(
+      room,
+      response as never,
+      {
+        'm.relates_to': vote,
+        [response]: { answers: ['1'] },
+      } as never,
+    )
+    const [, , pressed] = await bot.taken(3)
+    assert.ok(pressed?.kind === 'press')
+    assert.deepEqual(pressed.pressed, { messageId: poll, number: 1 })
+  })
+
+  test('what was said before a room turned encryption on is read, whatever is trusted', async (t) => {
+    using person = await EncryptedPerson.arrive(synapse, freshName('person'))
+    const matrix = { allowed_users: [person.id], encryption: { trust: 'signed-devices' } }
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), matrix)
+    await bot.start()
+    const { room_id: room } = await person.client.createRoom({ invite: [bot.id], is_direct: true })
+    await person.waitForMember(room, bot.id)
+    await bot.stop()
+    await inTheClear(person, room, say('before'))
+    const algorithm = { algorithm: 'm.megolm.v1.aes-sha2' }
+    await person.client.sendStateEvent(room, 'm.room.encryption' as never, algorithm as never, '')
+    await inTheClear(person, room, say('after'))
+    await bot.start()
+    await eventually(() => bot.logged(/came unencrypted/).length === 1)
+    assert.deepEqual(
+      (await bot.messages(1)).map(({ text }) => text),
+      ['before'],
+    )
   })
 
   test('after a soft log-out the bot is the same device, with the same keys', async (t) => {

@@ -2,6 +2,8 @@ import { authorise, type Policy } from '../../../core/authorise.ts'
 import type { Log } from '../../../core/define.ts'
 import type { Memory } from '../../../core/transport.ts'
 import type { Chore } from '../chores.ts'
+import type { MatrixConfig } from '../config.ts'
+import { isPollResponse } from '../polls.ts'
 import type { Rooms } from '../rooms.ts'
 import { messageContent, redactedBy, type RoomEvent } from '../wire.ts'
 import type { Encryption } from './encryption.ts'
@@ -14,6 +16,7 @@ export interface ReadingDeps {
   readonly memory: Memory
   readonly policy: Policy
   readonly rooms: Rooms
+  readonly matrix: Pick<MatrixConfig['matrix'], 'choices' | 'encryption'>
   readonly self: string
   readonly now: () => number
   readonly log: Log
@@ -37,11 +40,23 @@ export class Reading {
     this.#sealed = new SealedEvents(deps.memory)
   }
 
-  /** The events that can be read, in the clear; what only concerns the encryption is taken out. */
-  async read(room: string, events: readonly RoomEvent[], signal: AbortSignal): Promise<readonly RoomEvent[]> {
+  /**
+   * The events that can be read, in the clear; what only concerns the encryption is taken out. `wasEncrypted`: the room
+   * was, before they came.
+   */
+  async read(
+    room: string,
+    events: readonly RoomEvent[],
+    wasEncrypted: boolean,
+    signal: AbortSignal,
+  ): Promise<readonly RoomEvent[]> {
     const readable: RoomEvent[] = []
+    const isNow = this.#deps.rooms.facts(room).encrypted
+    let encrypted = wasEncrypted || (isNow && !events.some(turnsEncryptionOn))
     for (const event of events) {
+      if (turnsEncryptionOn(event)) encrypted = true
       if (event.type === 'm.room.redaction') this.#takeBack(room, event)
+      if (encrypted && this.#isForgeable(event) && !this.#mayBePlain(room, event)) continue
       const clear = await this.#clear(room, event, signal)
       if (clear !== undefined && !this.#takeOut(room, clear)) readable.push(clear)
     }
@@ -87,6 +102,28 @@ export class Reading {
     // Ours come back as well, and nobody wants to read them.
     if (event.type !== 'm.room.encrypted' || event.sender === this.#deps.self) return event
     return this.#judge(room, event, await this.#deps.encryption.open(room, event, signal))
+  }
+
+  /** Speaks to the bot, and should have been encrypted: anybody on the way could have written it. */
+  #isForgeable({ type, sender }: RoomEvent): boolean {
+    if (sender === this.#deps.self) return false
+    // No app encrypts reactions: who wants nobody to press in their name asks in polls.
+    if (type === 'm.reaction') return this.#deps.matrix.choices === 'polls'
+    return type === 'm.room.message' || type === 'm.sticker' || isPollResponse(type)
+  }
+
+  /** As with devices that nobody vouches for: it is read, unless that is forbidden, and the room is told once. */
+  #mayBePlain(room: string, { sender: user, event_id: id, type, content }: RoomEvent): boolean {
+    const { matrix, memory, now, log } = this.#deps
+    const refused = matrix.encryption.trust === 'signed-devices'
+    const isSilent = type === 'm.reaction' || content['msgtype'] === 'm.notice'
+    if (isSilent || !this.#mayTalk(room, user)) return !refused
+    log.warn({ room, event: id, user, refused }, 'a message came unencrypted into an encrypted room')
+    const key = `plain:${room} ${user}`
+    if (memory.recall(key) !== undefined || key in this.changes) return !refused
+    this.changes[key] = String(now())
+    this.chores.push({ kind: 'tell-plain', room, user, refused })
+    return !refused
   }
 
   /** Undefined: not to be read, or not now. */
@@ -142,4 +179,8 @@ export class Reading {
     const group = rooms.isGroup(room)
     return authorise(policy, { act: 'message', sender, chat: room, group, addressed: true }).allowed
   }
+}
+
+function turnsEncryptionOn({ type, state_key: key }: RoomEvent): boolean {
+  return type === 'm.room.encryption' && key === ''
 }

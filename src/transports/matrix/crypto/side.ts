@@ -165,9 +165,9 @@ export class CryptoSide {
 
   /** Makes the events of one answer readable; `rooms` as that answer changes them. */
   reading(rooms: Rooms, self: string): Reading {
-    const { memory, policy, log } = this.#deps
+    const { matrix, memory, policy, log } = this.#deps
     const { encryption } = this
-    return new Reading({ encryption, memory, policy: policy(), rooms, self, now: Date.now, log })
+    return new Reading({ encryption, matrix, memory, policy: policy(), rooms, self, now: Date.now, log })
   }
 
   /** What is due after the answer and what was read of it are stored. */
