@@ -127,7 +127,7 @@ export class Listener {
     await crypto.receive(answer, signal)
     const rooms = this.#rooms.draft()
     this.#draft = undefined
-    const reading = crypto.reading(rooms, self.userId)
+    const reading = crypto.reading(rooms, self)
     const deps = { client, self, authors, reading, rooms, log, threads, missedFrom }
     const late = await readLate(await reading.late(signal), deps, signal)
     const { inbounds, chores: found } = await readSync(answer, since, deps, signal)

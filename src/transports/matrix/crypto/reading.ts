@@ -1,6 +1,7 @@
 import { authorise, type Policy } from '../../../core/authorise.ts'
 import type { Log } from '../../../core/define.ts'
 import type { Memory } from '../../../core/transport.ts'
+import { withoutCall, type Self } from '../addressed.ts'
 import type { Chore } from '../chores.ts'
 import type { MatrixConfig } from '../config.ts'
 import { isPollResponse } from '../polls.ts'
@@ -17,7 +18,7 @@ export interface ReadingDeps {
   readonly policy: Policy
   readonly rooms: Rooms
   readonly matrix: Pick<MatrixConfig['matrix'], 'choices' | 'encryption'>
-  readonly self: string
+  readonly self: Self
   readonly now: () => number
   readonly log: Log
 }
@@ -100,13 +101,13 @@ export class Reading {
 
   async #clear(room: string, event: RoomEvent, signal: AbortSignal): Promise<RoomEvent | undefined> {
     // Ours come back as well, and nobody wants to read them.
-    if (event.type !== 'm.room.encrypted' || event.sender === this.#deps.self) return event
+    if (event.type !== 'm.room.encrypted' || event.sender === this.#deps.self.userId) return event
     return this.#judge(room, event, await this.#deps.encryption.open(room, event, signal))
   }
 
   /** Speaks to the bot, and should have been encrypted: anybody on the way could have written it. */
   #isForgeable({ type, sender }: RoomEvent): boolean {
-    if (sender === this.#deps.self) return false
+    if (sender === this.#deps.self.userId) return false
     // No app encrypts reactions: who wants nobody to press in their name asks in polls.
     if (type === 'm.reaction') return this.#deps.matrix.choices === 'polls'
     return type === 'm.room.message' || type === 'm.sticker' || isPollResponse(type)
@@ -162,14 +163,15 @@ export class Reading {
 
   #takeOut(room: string, event: RoomEvent): boolean {
     const { sender, event_id: id, type, content } = event
-    if (sender === this.#deps.self) return false
+    if (sender === this.#deps.self.userId) return false
     if (this.#mayTalk(room, sender)) this.spoke.set(sender, room)
     if (Verification.concerns(event)) {
       this.signs.push({ room, event })
       return true
     }
-    const body = type === 'm.room.message' ? messageContent.safeParse(content).data?.body.trim() : undefined
-    if (body === undefined || !/^[!/]verify$/i.test(body) || !this.#mayTalk(room, sender)) return false
+    const words = type === 'm.room.message' ? messageContent.safeParse(content).data : undefined
+    const said = words === undefined ? '' : withoutCall(words, this.#deps.self).trim()
+    if (!/^[!/]verify$/i.test(said) || !this.#mayTalk(room, sender)) return false
     this.chores.push({ kind: 'verify', room, user: sender, event: id })
     return true
   }

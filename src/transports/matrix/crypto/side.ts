@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { authorise, type Policy } from '../../../core/authorise.ts'
 import type { Log } from '../../../core/define.ts'
 import type { Memory } from '../../../core/transport.ts'
+import type { Self } from '../addressed.ts'
 import { NoAnswer, path, type MatrixClient } from '../client.ts'
 import type { Chores } from '../chores.ts'
 import { filled, type MatrixConfig } from '../config.ts'
@@ -164,7 +165,7 @@ export class CryptoSide {
   }
 
   /** Makes the events of one answer readable; `rooms` as that answer changes them. */
-  reading(rooms: Rooms, self: string): Reading {
+  reading(rooms: Rooms, self: Self): Reading {
     const { matrix, memory, policy, log } = this.#deps
     const { encryption } = this
     return new Reading({ encryption, matrix, memory, policy: policy(), rooms, self, now: Date.now, log })

@@ -182,6 +182,22 @@ describe('verifying the bot', missing === undefined ? {} : { skip: missing }, as
     assert.deepEqual(bot.store.taken, [], 'none of it is a prompt')
   })
 
+  test('/verify does the same, also after a call of the bot', async (t) => {
+    using stage = await meet(t, synapse)
+    const { person, bot, room } = stage
+    const name = bot.id.slice(1, bot.id.indexOf(':'))
+    for (const text of ['/verify', `${name}: !verify`, `${bot.id} /verify`]) {
+      const request = await requestTo(person, () => person.say(room, text))
+      assert.equal(request.roomId, room)
+      await request.cancel()
+    }
+    assert.deepEqual(
+      bot.store.taken.flatMap((one) => (one.kind === 'message' ? [one.text] : [])),
+      ['hello'],
+      'none of it is a prompt',
+    )
+  })
+
   test('the other session of the account can vouch for the bot', async (t) => {
     const bot = await TestBot.arrive(t, synapse, freshName('bot'))
     const encoded = writeRecoveryKey(new Uint8Array(32).fill(9))
