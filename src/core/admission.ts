@@ -4,7 +4,7 @@ import { commandsOn, parseCommand, type Command } from './command.ts'
 import { mark } from './courtesy.ts'
 import type { Flow } from './flow.ts'
 import type { Edit, Inbound, Message, Press, Redaction } from './message.ts'
-import { pressed } from './press.ts'
+import { typedPress } from './press.ts'
 import { queueKey, queueNotice } from './queue-notice.ts'
 import { route } from './route.ts'
 import { askAboutStale } from './stale.ts'
@@ -100,7 +100,7 @@ export class Admission {
       return true
     if (this.#isAnswer(message)) return true
     if (stopWords.has(message.text.trim().toLowerCase()) && this.#runs(message)) return true
-    return transport.choices === 'typed' && pressed(this.#flow, message, this.#flow.now()) !== undefined
+    return transport.choices === 'typed' && typedPress(this.#flow, message, this.#flow.now()) !== undefined
   }
 
   #runs({ place }: Message): boolean {

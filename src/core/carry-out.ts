@@ -1,7 +1,7 @@
 import { commandsOn, parseCommand, type Command, type CommandAnswer } from './command.ts'
 import type { Flow } from './flow.ts'
-import type { Message } from './message.ts'
-import { pressed } from './press.ts'
+import type { Message, Press } from './message.ts'
+import { pressed, typedPress } from './press.ts'
 import { PlaceControl, type Installation } from './place-control.ts'
 import { setAside } from './set-aside.ts'
 import type { InboxRow } from './store.ts'
@@ -41,9 +41,8 @@ export async function carryOut(seq: number, flow: Flow, deps: CarryOutDeps): Pro
 /** Gives what it was. */
 async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<string> {
   const { inbound, seq } = row
-  const press = () => pressed(flow, inbound, row.receivedAt)
   if (inbound.kind === 'press') {
-    await press()?.()
+    await pressed(flow, inbound)
     return 'a press'
   }
   if (inbound.kind !== 'message') return inbound.kind
@@ -52,11 +51,8 @@ async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<s
   const call = parseCommand(inbound.text, prefixes, commandsOn(transport, deps.commands))
   if (call !== undefined) return command(row, inbound, call, flow, deps)
   if (await takenAsWords(inbound, flow)) return 'an answer in words'
-  const typed = press()
-  if (typed !== undefined) {
-    await typed()
-    return 'a choice that was typed'
-  }
+  const typed = typedPress(flow, inbound, row.receivedAt)
+  if (typed !== undefined) return asPress(row, typed, flow, deps)
   const stop = deps.commands.find(({ name }) => name === 'stop')
   const runs = flow
     .conversations(inbound.place)
@@ -72,6 +68,21 @@ async function perform(row: InboxRow, flow: Flow, deps: CarryOutDeps): Promise<s
   )
   flow.conversation(inbound.place, row.strand).wake()
   return 'a prompt'
+}
+
+/** From now on it is a press: after a crash it is neither lost nor, with its choice spent, a prompt. */
+async function asPress({ seq, strand }: InboxRow, press: Press, flow: Flow, deps: CarryOutDeps) {
+  const { store } = flow
+  const what = 'a choice that was typed'
+  const next = await flow.keep(() =>
+    store.transaction(() => {
+      store.setInboxState(seq, 'done')
+      store.note({ seq }, 'carried out', what)
+      return store.addInbound(press, 'pending', strand)
+    }),
+  )
+  if (next !== undefined) await carryOut(next, flow, deps)
+  return what
 }
 
 async function takenAsWords({ place, sender, replyTo, text }: Message, flow: Flow): Promise<boolean> {

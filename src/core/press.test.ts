@@ -41,29 +41,62 @@ test('a number that was typed before a restart is no answer to what was asked af
   assert.ok(after.transport.token('Continue'), 'nobody has chosen that')
 })
 
-test('what a button of the agent says is not lost when ductor is killed right after the press', async (t) => {
+for (const how of ['pressed', 'typed'] as const)
+  test(`what a button of the agent says is not lost when ductor is killed right after it was ${how}`, async (t) => {
+    const path = file(t)
+    const before = setStage({ path, transport: typing() })
+    before.provider.script = () => [
+      { type: 'text', delta: 'Shall I deploy? [button:Yes]' },
+      { type: 'turn.ended', stop: 'end_turn' },
+    ]
+    await before.hear(message('go'))
+    await eventually(() => before.transport.token('Yes'))
+    const add = before.store.addInbound.bind(before.store)
+    const tried = Promise.withResolvers<void>()
+    before.store.addInbound = (inbound, ...more) => {
+      if (!inbound.id.startsWith('button/')) return add(inbound, ...more)
+      tried.resolve()
+      throw full()
+    }
+    await before.hear(how === 'typed' ? message('1') : press(before, 'Yes'))
+    await tried.promise
+    before.kill()
+    const after = setStage({ path, transport: before.transport })
+    after.gateway.start()
+    await shows(after, 'echo Yes')
+    await shows(after, /→ Yes/)
+    assert.equal(after.provider.turns.length, 1)
+  })
+
+test('a number that has chosen is no prompt when ductor is killed before that is written down', async (t) => {
   const path = file(t)
-  const before = setStage({ path })
+  const before = setStage({ path, transport: typing() })
   before.provider.script = () => [
     { type: 'text', delta: 'Shall I deploy? [button:Yes]' },
     { type: 'turn.ended', stop: 'end_turn' },
   ]
   await before.hear(message('go'))
   await eventually(() => before.transport.token('Yes'))
-  const add = before.store.addInbound.bind(before.store)
+  const { setInboxState, note } = before.store
   const tried = Promise.withResolvers<void>()
-  before.store.addInbound = (inbound, ...more) => {
-    if (!inbound.id.startsWith('button/')) return add(inbound, ...more)
+  let chosen = false
+  before.store.note = (whose, event, detail) => {
+    if (event === 'queued') chosen = true
+    note(whose, event, detail)
+  }
+  before.store.setInboxState = (seq, state, turn) => {
+    if (state !== 'done' || !chosen) return setInboxState(seq, state, turn)
     tried.resolve()
     throw full()
   }
-  await before.hear(press(before, 'Yes'))
+  before.provider.script = () => [() => new Promise(() => {})]
+  await before.hear(message('1'))
   await tried.promise
   before.kill()
   const after = setStage({ path, transport: before.transport })
   after.gateway.start()
   await shows(after, 'echo Yes')
-  await shows(after, /→ Yes/)
+  await eventually(() => after.store.countInbox('pending') + after.store.countInbox('queued') === 0)
   assert.equal(after.provider.turns.length, 1)
 })
 

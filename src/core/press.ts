@@ -1,6 +1,6 @@
 import type { Action } from './action.ts'
 import type { Flow } from './flow.ts'
-import type { Inbound, Message, Press } from './message.ts'
+import type { Message, Press } from './message.ts'
 import { carryOn } from './press-later.ts'
 import { together } from './prompt.ts'
 import { queueKey } from './queue-notice.ts'
@@ -16,12 +16,18 @@ export const pressedForMs = 24 * 3600_000
 const continuePrompt =
   'You were interrupted by a restart in the middle of your last turn. Look at what is already done, then continue where you stopped.'
 
-/** What has to be done if this event, received `at` that time, presses a choice; undefined if it does not. */
-export function pressed(flow: Flow, inbound: Inbound, at: number): (() => Promise<void>) | undefined {
-  if (inbound.kind === 'press') return () => press(flow, inbound, find(flow, inbound))
-  if (inbound.kind !== 'message') return undefined
-  const choice = typed(flow, inbound, at)
-  return choice === undefined ? undefined : () => press(flow, inbound, choice)
+/** Does what was pressed. */
+export function pressed(flow: Flow, inbound: Press): Promise<void> {
+  return press(flow, inbound, find(flow, inbound))
+}
+
+/** The press that this message is, received `at` that time; undefined if it is none. The same message, the same press. */
+export function typedPress(flow: Flow, message: Message, at: number): Press | undefined {
+  const choice = typed(flow, message, at)
+  if (choice === undefined) return undefined
+  const { id, place, sender, sentAt, group, addressed } = message
+  const pressed = { token: choice.token }
+  return { kind: 'press', id: `typed/${id}`, place, sender, sentAt, group, addressed, pressed }
 }
 
 function find({ store }: Flow, { place, pressed: what }: Press): StoredChoice | undefined {
@@ -43,9 +49,8 @@ function typed(flow: Flow, { place, text }: Message, at: number): StoredChoice |
   return choice !== undefined && flow.now() - choice.madeAt < typedForMs ? choice : undefined
 }
 
-async function press(flow: Flow, inbound: Inbound, choice: StoredChoice | undefined): Promise<void> {
+async function press(flow: Flow, inbound: Press, choice: StoredChoice | undefined): Promise<void> {
   const outcome = choice === undefined ? 'That choice is gone.' : await use(flow, inbound, choice)
-  if (inbound.kind !== 'press') return
   const transport = flow.transports.get(inbound.place.transport)
   await transport?.answerPress?.(inbound, outcome).catch(() => {
     // Too late for the network: the chat itself shows what became of the choice.
@@ -53,7 +58,7 @@ async function press(flow: Flow, inbound: Inbound, choice: StoredChoice | undefi
 }
 
 /** Does what the choice says, once. Gives what to tell the one who pressed. */
-async function use(flow: Flow, inbound: Inbound, choice: StoredChoice): Promise<string> {
+async function use(flow: Flow, inbound: Press, choice: StoredChoice): Promise<string> {
   const { store, notices } = flow
   const { action, publication } = choice
   if (flow.now() - choice.madeAt > pressedForMs) {
