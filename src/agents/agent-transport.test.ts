@@ -170,3 +170,32 @@ test('an agent that is stopping takes no question, and says so', async (t) => {
     ),
   )
 })
+
+test('no question is a command: “stop” is asked like any other, and what else is asked goes on', async (t) => {
+  const { transport, stage, signal } = askable(t)
+  const gate = Promise.withResolvers<void>()
+  stage.provider.script = ({ prompt }) => [
+    () => gate.promise,
+    { type: 'turn.ended', stop: 'end_turn', text: `answer to ${prompt}` },
+  ]
+  const first = transport.ask(from, 'look around', true, signal)
+  await eventually(() => stage.provider.turns.length === 1)
+  const second = transport.ask({ ...from, strand: 'docs' }, 'stop', true, signal)
+  await eventually(() => stage.store.countInbox('queued') === 1)
+  gate.resolve()
+  assert.deepEqual(await Promise.all([first, second]), ['answer to look around', 'answer to stop'])
+})
+
+test('an empty question is refused, instead of being waited for', async (t) => {
+  const { transport, signal } = askable(t, { patienceMs: 10 })
+  await assert.rejects(transport.ask(from, ' \n', true, signal), UserError)
+})
+
+test('files of an answer are named to whoever asked', async (t) => {
+  const { transport, stage, signal } = askable(t)
+  stage.provider.script = () => [
+    { type: 'turn.ended', stop: 'end_turn', text: `Here it is. <file:${import.meta.filename}>` },
+  ]
+  const answer = await transport.ask(from, 'the report, please', true, signal)
+  assert.equal(answer, `Here it is.\n\n(a file: ${import.meta.filename})`)
+})

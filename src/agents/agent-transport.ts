@@ -12,7 +12,7 @@ import {
   type Transport,
 } from '../core/transport.ts'
 import { UserError } from '../core/user-error.ts'
-import type { View } from '../core/view.ts'
+import type { Part, View } from '../core/view.ts'
 
 /** Where an answer goes that nobody waits for any more. */
 export interface Origin {
@@ -88,6 +88,7 @@ export class AgentTransport implements Transport {
    */
   async ask(from: Origin, text: string, wait: boolean, signal: AbortSignal): Promise<string | undefined> {
     if (this.#intake === undefined) throw new UserError('That agent is stopping.')
+    if (text.trim() === '') throw new UserError('The question is empty.')
     const messageId = randomUUID()
     const promised = { [`ask/${messageId}`]: JSON.stringify(from) }
     const { promise, resolve } = Promise.withResolvers<string>()
@@ -124,9 +125,7 @@ export class AgentTransport implements Transport {
   /** The answer when it is whole; nothing of it before. */
   render({ state, stop, parts }: View): readonly Content[] {
     if (state !== 'ended' || stop === undefined) return []
-    const text = parts
-      .flatMap((part) => (part.kind === 'text' || part.kind === 'notice' ? [part.text] : []))
-      .join('\n\n')
+    const text = parts.flatMap(wordsOf).join('\n\n')
     return [{ text: text === '' ? 'It had nothing to say.' : text }]
   }
 
@@ -145,4 +144,10 @@ export class AgentTransport implements Transport {
     this.#deps.memory.remember({ [`ask/${asked}`]: null })
     return operation.key
   }
+}
+
+/** A file cannot be shown to an agent, but named. */
+function wordsOf(part: Part): readonly string[] {
+  if (part.kind === 'text' || part.kind === 'notice') return [part.text]
+  return part.kind === 'file' ? [`(a file: ${part.path})`] : []
 }

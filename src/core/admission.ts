@@ -99,7 +99,8 @@ export class Admission {
     )
       return true
     if (this.#isAnswer(message)) return true
-    if (stopWords.has(message.text.trim().toLowerCase()) && this.#runs(message)) return true
+    const commanded = transport.commandPrefixes.length > 0
+    if (commanded && stopWords.has(message.text.trim().toLowerCase()) && this.#runs(message)) return true
     return transport.choices === 'typed' && typedPress(this.#flow, message, this.#flow.now()) !== undefined
   }
 
