@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
 import { place, silentLog } from '../../tests/support/stage.ts'
 import type { ToolServer } from '../core/provider.ts'
 import { UserError } from '../core/user-error.ts'
 import { ToolChannel, type Caller } from './channel.ts'
-import type { ToolCall } from './definitions.ts'
+import { channelVariables, type ToolCall } from './definitions.ts'
 
 const caller: Caller = { agent: 'main', place, strand: '' }
 
@@ -26,7 +28,7 @@ async function channelOf(t: TestContext) {
 }
 
 /** Talks with the program as a CLI does: JSON-RPC, a line each. */
-async function talk({ program }: ToolServer, ...calls: object[]): Promise<unknown[]> {
+async function talk({ program }: Pick<ToolServer, 'program'>, ...calls: object[]): Promise<unknown[]> {
   const { command, env } = program
   const [file, ...args] = command
   const child = spawn(file, args, {
@@ -129,4 +131,43 @@ test('a CLI that speaks MCP over HTTP needs no program', async (t) => {
   const sent = await ask(callOf('send_file', { path: 'report.pdf' }))
   assert.equal(sent.result.content[0].text, 'It goes into the chat.')
   assert.deepEqual(calls[0], [caller, { tool: 'send_file', input: { path: 'report.pdf' } }])
+})
+
+test('a program waits for an answer for as long as it takes', async (t) => {
+  const { channel } = await channelOf(t)
+  const { program } = channel.serverFor(caller)
+  const [node, ...args] = program.command
+  // In this program a second is over after a millisecond: what it would not wait for, it gives up at once.
+  const hurry = `const { setTimeout: later } = globalThis
+    globalThis.setTimeout = (act, ms, ...more) => later(act, ms / 1000, ...more)`
+  const preload = ['--import', `data:text/javascript,${encodeURIComponent(hurry)}`]
+  const slow = createServer((_, response) => {
+    const answer = setTimeout(() => response.end(JSON.stringify({ text: 'at last', failed: false })), 1500)
+    response.once('close', () => clearTimeout(answer))
+  })
+  slow.listen(0, '127.0.0.1')
+  await once(slow, 'listening')
+  t.after(() => slow.close())
+  const address = slow.address()
+  assert.ok(address !== null && typeof address === 'object')
+  const env = { ...program.env, [channelVariables.url]: `http://127.0.0.1:${address.port}` }
+  const [, answer] = (await talk(
+    { program: { command: [node, ...preload, ...args], env } },
+    callOf('ask_agent', { agent: 'coder', message: 'build it' }),
+  )) as { result: { content: { text: string }[] } }[]
+  assert.equal(answer?.result.content[0]?.text, 'at last')
+})
+
+test('a call that is too large is refused, also where it does not say how large it is', async (t) => {
+  const { channel, calls } = await channelOf(t)
+  const { program, token } = channel.serverFor(caller)
+  const big = JSON.stringify({ tool: 'send_file', input: { path: 'x'.repeat(2_000_000) } })
+  const headers = { authorization: `Bearer ${token}` }
+  const whole = { method: 'POST', headers, body: big }
+  const parts = { ...whole, body: new Blob([big]).stream(), duplex: 'half' as const }
+  for (const init of [whole, parts]) {
+    const response = await fetch(program.env[channelVariables.url] ?? '', init)
+    assert.equal(response.status, 413)
+  }
+  assert.deepEqual(calls, [])
 })

@@ -1,7 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '../core/define.ts'
 import type { Place } from '../core/message.ts'
@@ -103,9 +102,9 @@ export class ToolChannel {
     const registered = this.#find(request.headers.authorization ?? '')
     if (registered === undefined) return reply(response, 401, { text: 'not allowed', failed: true })
     if (request.url === mcpPath) return this.#speakMcp(registered, request, response)
-    if (Number(request.headers['content-length'] ?? Number.NaN) > largestCall)
-      return reply(response, 413, { text: 'too large', failed: true })
-    const parsed = call.safeParse(parse(await buffer(request)))
+    const body = await read(request)
+    if (body === undefined) return reply(response, 413, { text: 'too large', failed: true })
+    const parsed = call.safeParse(parse(body))
     if (!parsed.success) return reply(response, 400, { text: 'That is no call of a tool.', failed: true })
     reply(response, 200, await this.#do(registered.caller, parsed.data))
   }
@@ -140,6 +139,17 @@ export class ToolChannel {
       if (equal(authorization, `Bearer ${registered.token}`)) return registered
     return undefined
   }
+}
+
+/** Undefined: it is too large. What is too much is not kept, but heard: who still sends would not hear the answer. */
+async function read(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request) {
+    size += chunk.length
+    if (size <= largestCall) chunks.push(chunk)
+  }
+  return size > largestCall ? undefined : Buffer.concat(chunks)
 }
 
 function parse(body: Buffer): unknown {
