@@ -77,7 +77,8 @@ test('a number that has chosen is no prompt when ductor is killed before that is
   ]
   await before.hear(message('go'))
   await eventually(() => before.transport.token('Yes'))
-  const { setInboxState, note } = before.store
+  const setInboxState = before.store.setInboxState.bind(before.store)
+  const note = before.store.note.bind(before.store)
   const tried = Promise.withResolvers<void>()
   let chosen = false
   before.store.note = (whose, event, detail) => {

@@ -26,8 +26,8 @@ export function typedPress(flow: Flow, message: Message, at: number): Press | un
   const choice = typed(flow, message, at)
   if (choice === undefined) return undefined
   const { id, place, sender, sentAt, group, addressed } = message
-  const pressed = { token: choice.token }
-  return { kind: 'press', id: `typed/${id}`, place, sender, sentAt, group, addressed, pressed }
+  const from = { id: `typed/${id}`, place, sender, sentAt, group, addressed }
+  return { ...from, kind: 'press', pressed: { token: choice.token } }
 }
 
 function find({ store }: Flow, { place, pressed: what }: Press): StoredChoice | undefined {
