@@ -9,6 +9,7 @@ import type { Rooms } from '../rooms.ts'
 import { messageContent, redactedBy, type RoomEvent } from '../wire.ts'
 import type { Encryption } from './encryption.ts'
 import type { Opened } from './opening.ts'
+import { Replays } from './replays.ts'
 import { SealedEvents } from './sealed.ts'
 import { Verification } from './verification.ts'
 
@@ -35,10 +36,12 @@ export class Reading {
   readonly spoke = new Map<string, string>()
   readonly #deps: ReadingDeps
   readonly #sealed: SealedEvents
+  readonly #replays: Replays
 
   constructor(deps: ReadingDeps) {
     this.#deps = deps
     this.#sealed = new SealedEvents(deps.memory)
+    this.#replays = new Replays(deps.memory, this.changes)
   }
 
   /**
@@ -133,6 +136,10 @@ export class Reading {
     const { event_id: id, sender } = event
     switch (opened.is) {
       case 'open':
+        if (this.#mayTalk(room, sender) && this.#replays.isReplay(event, now())) {
+          log.warn({ room, event: id, sender }, 'a message came a second time, as another event')
+          return undefined
+        }
         if (opened.doubt !== undefined)
           this.#mark(room, sender, opened.doubt.device, opened.doubt.reason, false)
         return opened.event

@@ -78,6 +78,13 @@ class OddApp {
     return keys
   }
 
+  /** Sends once more what was encrypted last, as a homeserver can. */
+  async replay(room: string): Promise<void> {
+    const all = await this.person.timeline(room)
+    const last = all.findLast(({ type, sender }) => type === 'm.room.encrypted' && sender === this.person.id)
+    await this.person.send(room, 'm.room.encrypted', last?.content ?? {})
+  }
+
   async hand(keys: readonly ToDeviceRequest[]): Promise<void> {
     for (const key of keys) await this.#requests.send(key, signal)
   }
@@ -182,6 +189,28 @@ describe('messages whose keys do not come', missing === undefined ? {} : { skip:
       (await bot.taken(2)).map(({ kind }) => kind),
       ['message', 'message'],
     )
+  })
+
+  test('what was encrypted once is read once, however often the homeserver sends it, also after a restart', async (t) => {
+    const { bot, app, room } = await meet(t)
+    await app.hand(await app.sayWithoutKey(room, 'transfer the money'))
+    await bot.messages(1)
+    await app.replay(room)
+    await eventually(() => bot.logged(/a second time/).length === 1, 'the first replay')
+    await bot.start()
+    await app.replay(room)
+    await eventually(() => bot.logged(/a second time/).length === 2, 'the second replay')
+    // Before its key comes nobody knows what it is: both wait.
+    const keys = await app.sayWithoutKey(room, 'and this')
+    await app.replay(room)
+    await eventually(() => bot.store.list('sealed:').length === 2)
+    await app.hand(keys)
+    await eventually(() => bot.logged(/a second time/).length === 3, 'the third replay')
+    assert.deepEqual(
+      (await bot.messages(2)).map(({ text }) => text),
+      ['transfer the money', 'and this'],
+    )
+    assert.equal(bot.store.list('read:').length, 2)
   })
 
   test('what only looks encrypted holds up nothing', async (t) => {
