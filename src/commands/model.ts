@@ -1,9 +1,10 @@
+import { isCalled } from '../core/asked-model.ts'
 import type { Command, Control } from '../core/command.ts'
 import { modelOffers } from '../core/model-offers.ts'
 
 export const model: Command = {
   name: 'model',
-  summary: 'which provider and model answers here',
+  summary: 'which provider and model answers here; for one message: @MODEL TEXT',
   usage: '[NAME]',
   group: 'agent',
   async run({ args, control }) {
@@ -25,15 +26,12 @@ async function ownerOf(
   control: Control,
   current: string,
 ): Promise<{ readonly provider: string; readonly model: string }> {
-  const name = wanted.toLowerCase()
   for (const provider of [current, ...control.providers.filter((one) => one !== current)]) {
     const list = await control.models(provider).catch(() => {
       // A provider that cannot tell now (not signed in, not installed) is no reason not to ask the next.
       return undefined
     })
-    const found = list?.models.find(
-      ({ id, name: shown }) => id.toLowerCase() === name || shown.toLowerCase() === name,
-    )
+    const found = list?.models.find((each) => isCalled(each, wanted))
     if (found !== undefined) return { provider, model: found.id }
   }
   return { provider: current, model: wanted }

@@ -1,20 +1,20 @@
 import type { Agent } from './agent.ts'
-import { bring, type BringDeps } from './attachments.ts'
+import { bring } from './attachments.ts'
 import { burst, mostOfBurst } from './burst.ts'
 import { chosenOf, type Chosen } from './chosen.ts'
 import { mark, showTyping } from './courtesy.ts'
-import { gist } from './gist.ts'
 import type { Message, Place } from './message.ts'
 import { promptOf } from './prompt.ts'
-import type { Steered, TurnEvent, UnpromptedTurn } from './provider.ts'
+import type { Steered, UnpromptedTurn } from './provider.ts'
 import { crowdNotice, queueKey } from './queue-notice.ts'
 import { RunningTurn, type RunningTurnDeps } from './running-turn.ts'
 import { setAside } from './set-aside.ts'
 import type { InboxRow } from './store.ts'
 import type { Transport } from './transport.ts'
 import { endTurn } from './turn-end.ts'
+import { bringingOf, turnEvents } from './turn-events.ts'
 import type { Runner, TurnLimit } from './turn-limit.ts'
-import { beginTurn, filesOf, preface, turnOf } from './turn-start.ts'
+import { beginTurn, filesOf, preface } from './turn-start.ts'
 import type { Part } from './view.ts'
 
 export interface ConversationDeps extends RunningTurnDeps {
@@ -230,7 +230,9 @@ export class Conversation implements Runner {
     const { message, running } = begun
     try {
       mark(transport, place, message.messageId, 'working')
-      const view = await running.follow(() => this.#events(running, chosen, message))
+      const view = await running.follow(() =>
+        turnEvents(running, message, { ...this.#deps, place, strand, chosen }),
+      )
       if (this.#closing && view.stop === 'cancelled') return
       await endTurn(running, view, { ...this.#deps, place, chosen })
       mark(transport, place, message.messageId, view.stop === 'failed' ? 'failed' : 'done')
@@ -268,21 +270,6 @@ export class Conversation implements Runner {
     running.resolveEnded()
   }
 
-  async #events(running: RunningTurn, chosen: Chosen, message: Message): Promise<AsyncIterable<TurnEvent>> {
-    const { store, agent, transport } = this.#deps
-    const { place, strand } = this
-    const { signal } = running.abort
-    const brought = await bring(message, place, bringingOf(this.#deps), signal)
-    for (const { attachment, missing, unheard } of brought) {
-      const wrong = missing ?? unheard
-      if (wrong !== undefined) running.say(`${gist(attachment.name, 60)}: ${wrong}`)
-    }
-    if (signal.aborted) return cancelled()
-    const { id } = running
-    const turn = await turnOf({ id, place, strand, agent, transport, store, chosen, message, brought })
-    return chosen.provider.run(turn, signal)
-  }
-
   async #followUnprompted(turn: UnpromptedTurn, by: Chosen): Promise<void> {
     if (this.#closing) return turn.stop()
     const { id } = turn
@@ -309,20 +296,7 @@ export class Conversation implements Runner {
   }
 }
 
-/** What files are brought here with. */
-function bringingOf({ transport, agent, log }: ConversationDeps): BringDeps {
-  return {
-    log,
-    ...(transport?.fetch === undefined ? {} : { fetch: transport.fetch.bind(transport) }),
-    ...(agent.transcribe === undefined ? {} : { transcribe: agent.transcribe }),
-  }
-}
-
 /** Resolves when the other has, however it ended. */
 async function settled(promise: Promise<unknown>): Promise<void> {
   await Promise.allSettled([promise])
-}
-
-async function* cancelled() {
-  yield { type: 'turn.ended' as const, stop: 'cancelled' as const }
 }
