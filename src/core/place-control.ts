@@ -85,6 +85,7 @@ export class PlaceControl implements Control {
     const steered = await steerIn(this.#flow, this.#conversation, { seq: own.seq, message })
     if (steered === 'taken') return steered
     const { store } = this.#flow
+    if (store.inboundBySeq(own.seq)?.state === 'cancelled') return 'over'
     await this.#flow.keep(() =>
       store.transaction(() => this.#flow.enqueue({ ...message, id: `now/${own.message.id}` }, this.strand)),
     )

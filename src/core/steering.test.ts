@@ -67,4 +67,44 @@ test('what /now has put into a turn is not run again by itself when ductor is ki
   await eventually(() => after.store.countInbox('pending') === 0)
   assert.equal(after.store.countInbox('queued'), 0)
   assert.equal(after.provider.turns.length, 0)
+  await after.hear(press(after, 'Run again'))
+  await eventually(() => after.provider.turns.length === 1)
+  assert.equal(after.provider.turns[0]?.prompt, 'long\n\nmind the tests')
 })
+
+for (const [what, how] of [
+  ['is taken back', 'press'],
+  ['is taken back', 'command'],
+  ['is edited', 'press'],
+] as const)
+  test(`what ${what} while the running turn is asked to take it, by ${how}, is so where the turn has not taken it`, async () => {
+    const provider = new SteeredProvider()
+    const gate = Promise.withResolvers<Steered>()
+    provider.steering = () => gate.promise
+    const stage = setStage({ provider })
+    await stage.hear(message('long'))
+    await shows(stage, 'begun')
+    const next = message(how === 'command' ? '/now next' : 'next')
+    await stage.hear(next)
+    if (how === 'press') {
+      await eventually(() => stage.transport.token('Say it now'))
+      await stage.hear(press(stage, 'Say it now'))
+    }
+    await eventually(() => provider.steered.length === 1)
+    const { text: _, kind: __, id, ...rest } = next
+    await stage.hear(
+      what === 'is edited'
+        ? { ...rest, id: `edit/${id}`, kind: 'edit', text: 'better' }
+        : { ...rest, id: `redaction/${id}`, kind: 'redaction' },
+    )
+    provider.end.resolve()
+    gate.resolve('over')
+    if (what === 'is edited') await shows(stage, 'did better')
+    else if (how === 'press') await shows(stage, /→ It was taken back/)
+    await stage.hear(message('last'))
+    await shows(stage, 'did last')
+    assert.deepEqual(
+      provider.turns.map(({ prompt }) => prompt),
+      ['long', ...(what === 'is edited' ? ['better'] : []), 'last'],
+    )
+  })

@@ -14,13 +14,16 @@ export async function steerIn(
 ): Promise<Steered> {
   const { store } = flow
   const { running } = conversation
-  const before = store.inboundBySeq(seq)?.state
-  if (running === undefined || before === undefined) return 'over'
+  const before = store.inboundBySeq(seq)
+  if (running === undefined || before?.inbound.kind !== 'message') return 'over'
+  const { text } = before.inbound
   const joined = await flow.keep(() =>
     store.transaction(() => {
       const runs = store.runningTurns().some(({ id }) => id === running.id)
-      if (!runs || store.inboundBySeq(seq)?.state !== before) return false
+      if (!runs || store.inboundBySeq(seq)?.state !== before.state) return false
       store.setInboxState(seq, 'running', running.id)
+      // Of a command, what it says: that is what would be run again.
+      if (message.text !== text) store.replaceText(seq, message.text)
       return true
     }),
   )
@@ -31,10 +34,27 @@ export async function steerIn(
   } finally {
     await flow.keep(() =>
       store.transaction(() => {
-        if (steered === 'taken') store.note({ seq }, 'steered', `into the running turn ${running.id}`)
-        else store.setInboxState(seq, before)
+        if (steered === 'taken') return store.note({ seq }, 'steered', `into the running turn ${running.id}`)
+        store.setInboxState(seq, before.state)
+        if (message.text !== text) store.replaceText(seq, text)
+        catchUp(flow, seq)
       }),
     )
   }
   return steered
+}
+
+/** It waits again: what its sender has changed meanwhile holds after all. */
+function catchUp({ store }: Flow, seq: number): void {
+  const row = store.inboundBySeq(seq)
+  if (row?.inbound.kind !== 'message') return
+  const { place, messageId, sender } = row.inbound
+  for (const { inbound } of store.changesOf(place, messageId)) {
+    if (inbound.kind === 'redaction') {
+      store.setInboxState(seq, 'cancelled')
+      store.note({ seq }, 'taken back while it waited')
+    }
+    if (inbound.kind === 'edit' && inbound.sender.id === sender.id && row.state === 'queued')
+      store.replaceText(seq, inbound.text)
+  }
 }

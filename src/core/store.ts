@@ -22,6 +22,8 @@ export interface Inbox {
   inboundsOfTurn(turn: string): readonly InboxRow[]
   /** The newest event of kind `message` with this network id, in this place or in another thread of its chat. */
   inboundOfMessage(place: Place, messageId: string): InboxRow | undefined
+  /** Its edits and redactions that were allowed, in the order in which they were taken. */
+  changesOf(place: Place, messageId: string): readonly InboxRow[]
   /** In the order in which they were taken. */
   inboundsIn(state: InboxState, place?: string, strand?: string): readonly InboxRow[]
   /** The first of the queue, at most `limit`. */

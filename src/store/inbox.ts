@@ -44,6 +44,13 @@ export function inbox(sql: Sql): Inbox {
       where i.message_id = ? and i.kind = 'message' and (i.place = ? or (c.transport = ? and c.chat = ?))
       order by seq desc limit 1`,
   )
+  const changes = query(
+    inboxRow,
+    `${found} i join conversations c using (place)
+      where i.message_id = ? and i.kind in ('edit', 'redaction') and i.state = 'done'
+        and (i.place = ? or (c.transport = ? and c.chat = ?))
+      order by seq`,
+  )
   const inState = query(inboxRow, `${found} where state = ? order by seq`)
   const inStateHere = query(
     inboxRow,
@@ -80,6 +87,7 @@ export function inbox(sql: Sql): Inbox {
     inboundBySeq: (seq) => bySeq.one(seq),
     inboundsOfTurn: (turn) => ofTurn.all(turn),
     inboundOfMessage: ({ key, transport, chat }, messageId) => ofMessage.one(messageId, key, transport, chat),
+    changesOf: ({ key, transport, chat }, messageId) => changes.all(messageId, key, transport, chat),
     inboundsIn(state, place, strand) {
       if (place === undefined) return inState.all(state)
       return inStateHere.all(state, place, strand ?? null, strand ?? null)
