@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
 import { place, setStage, shows } from '../../tests/support/stage.ts'
 import { UserError } from '../core/user-error.ts'
-import { AgentTransport, type Answer, type Origin } from './agent-transport.ts'
+import { AgentTransport, usualPatienceMs, type Answer, type Origin } from './agent-transport.ts'
 
 const from: Origin = { agent: 'main', place, strand: '' }
 
@@ -72,6 +72,10 @@ test('whoever has waited long enough goes on, and is brought the answer later', 
   gate.resolve()
   await eventually(() => brought.length === 1)
   assert.equal(brought[0]?.[1].text, 'at last')
+})
+
+test('whoever waits goes on before their CLI gives the tool up, after a minute', () => {
+  assert.ok(usualPatienceMs <= 50_000)
 })
 
 test('what an agent is asked may not change anything where only a person could give leave', async (t) => {

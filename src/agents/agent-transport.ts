@@ -35,6 +35,9 @@ export interface AgentTransportDeps {
   readonly patienceMs?: number
 }
 
+/** Claude Code, and whatever is made with MCP's own SDK, gives up on a tool after a minute; its answer would be lost. */
+export const usualPatienceMs = 50_000
+
 const origin = z.object({
   agent: z.string(),
   place: z.object({
@@ -112,11 +115,15 @@ export class AgentTransport implements Transport {
         wait ? {} : promised,
       )
       if (!wait) return undefined
-      const late = sleep(this.#deps.patienceMs ?? 600_000, undefined, { signal, ref: false })
-      const answer = await Promise.race([promise, late.catch(() => undefined)])
-      // Not before: where ductor ends while somebody waits, their own turn is cut off, and a person decides about it.
-      if (answer === undefined && !signal.aborted) this.#deps.memory.remember(promised)
-      return answer
+      const late = sleep(this.#deps.patienceMs ?? usualPatienceMs, undefined, { signal, ref: false }).then(
+        // Not before: where ductor ends while somebody waits, their own turn is cut off, and a person decides about it.
+        () => {
+          if (this.#waiting.delete(messageId)) this.#deps.memory.remember(promised)
+          return undefined
+        },
+        () => undefined,
+      )
+      return await Promise.race([promise, late])
     } finally {
       this.#waiting.delete(messageId)
     }
@@ -135,8 +142,10 @@ export class AgentTransport implements Transport {
     const { text } = answerContent.parse(operation.content)
     const waits = this.#waiting.get(asked)
     const kept = this.#deps.memory.recall(`ask/${asked}`)
-    if (waits !== undefined) waits(text)
-    else if (kept !== undefined) {
+    if (waits !== undefined) {
+      this.#waiting.delete(asked)
+      waits(text)
+    } else if (kept !== undefined) {
       const from = origin.parse(JSON.parse(kept))
       if (!(await this.#deps.bring(from, { id: asked, text })))
         throw new DeliveryError('unreachable', `the agent ${from.agent} does not run`)

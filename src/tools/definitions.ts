@@ -13,7 +13,7 @@ export const tools = {
   },
   ask_agent: {
     description:
-      'Ask another agent of this ductor. It answers in a session of its own for your questions. With wait (the usual) you get its answer; without, the answer comes to this chat later as a message of its own.',
+      'Ask another agent of this ductor. It answers in a session of its own for your questions. With wait (the usual) you get an answer that comes within 50 seconds; a later one, and any without wait, comes to this chat as a message of its own: end your turn then, and go on with it when it is there.',
     input: z.object({
       agent: z.string().min(1).describe('its name, as list_agents gives it'),
       message: z.string().min(1),
