@@ -10,8 +10,8 @@ import { runSeed as seed, seeded } from './support/seeded.ts'
 import { startSynapse, whyNoSynapse } from './support/synapse.ts'
 
 const skip = await whyNoSynapse()
-/** More of them take longer: two seconds each. */
-const kills = Number(process.env['DUCTOR_KILLS'] ?? 15)
+/** More of them take longer: about a second each. */
+const kills = Number(process.env['DUCTOR_KILLS'] ?? 30)
 
 describe('kill -9 while encrypted messages flow', { skip: skip ?? false }, () => {
   test(`${kills} times: all are answered once, and none is undecryptable on either side (seed ${seed})`, async (t) => {

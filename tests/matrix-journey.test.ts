@@ -167,6 +167,25 @@ describe('Matrix, from end to end', { skip: skip ?? false }, () => {
     await person.hears(room, stage.botId, 'I see')
   })
 
+  test('with streaming by edits an answer is one message, which grows', async () => {
+    await using stage = await begin({ streaming: 'edits' })
+    await stage.home.start().ready()
+    const room = await owner.direct(stage.botId)
+    await owner.say(room, 'slow 30')
+    await eventually(
+      () => stage.home.journal().some(({ event }) => event === 'finished'),
+      'the end of the turn',
+    )
+    await stage.home.quiet()
+    const [message, ...edits] = await owner.messagesOf(room, stage.botId)
+    assert.ok(edits.length > 0)
+    for (const { content } of edits)
+      assert.deepEqual(content['m.relates_to'], { rel_type: 'm.replace', event_id: message?.event_id })
+    const texts = edits.map(({ content }) => String((content['m.new_content'] as { body: string }).body))
+    assert.match(texts.at(-1) ?? '', /\b30\b/)
+    assert.doesNotMatch(String(message?.content['body']), /\b30\b/)
+  })
+
   test('a question as a poll is answered by a vote, and gives way to what was chosen', async () => {
     await using stage = await begin()
     stage.home.configure({
