@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import type { Attachment } from '../core/message.ts'
 import type { Turn } from '../core/provider.ts'
+import { pictureType } from './picture-type.ts'
 
 /** Bytes. A larger picture is named, and the agent may open it. */
 const pictureLimit = 8 * 1024 * 1024
@@ -19,13 +20,14 @@ export async function promptBlocks(
 }
 
 async function blockOf(attachment: Attachment, pictures: boolean): Promise<ContentBlock | undefined> {
-  const { path, name, mimeType, size } = attachment
+  const { path, kind, name, mimeType, size } = attachment
   // Never fetched: there is nothing to show.
   if (path === undefined) return undefined
-  if (pictures && mimeType.startsWith('image/')) {
+  if (pictures && (kind === 'picture' || kind === 'sticker' || mimeType.startsWith('image/'))) {
     const bytes = await readFile(path).catch(() => undefined)
-    if (bytes !== undefined && bytes.length <= pictureLimit)
-      return { type: 'image', mimeType, data: bytes.toString('base64') }
+    const type = bytes === undefined || bytes.length > pictureLimit ? undefined : pictureType(bytes)
+    if (bytes !== undefined && type !== undefined)
+      return { type: 'image', mimeType: type, data: bytes.toString('base64') }
   }
   const uri = pathToFileURL(path).href
   return { type: 'resource_link', uri, name, mimeType, ...(size === undefined ? {} : { size }) }

@@ -108,7 +108,7 @@ const app = agent({ name: 'fake' })
     const texts = prompt.flatMap((block) => (block.type === 'text' ? [block.text] : []))
     const text = texts.at(-1) ?? ''
     appendFileSync(file(sessionId), `${JSON.stringify({ cwd: session.cwd, text })}\n`)
-    const blocks = prompt.map(({ type }) => type)
+    const blocks = prompt.map((block) => (block.type === 'image' ? block.mimeType : block.type))
     const stopReason = await perform(client, session, text.split('\n').at(-1) ?? '', blocks, texts)
     return { stopReason: session.cancelled.signal.aborted ? ('cancelled' as const) : stopReason }
   })
@@ -148,7 +148,7 @@ async function perform(
       await say(client, id, JSON.stringify(session.servers))
       break
     case 'pictures':
-      await say(client, id, `pictures: ${blocks.filter((type) => type === 'image').length}`)
+      await say(client, id, `pictures: ${blocks.filter((type) => type.startsWith('image/')).length}`)
       break
     case 'background': {
       if (!(await allowed(client, session, { toolCallId: randomUUID(), title: rest, kind: 'execute' }))) break

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
@@ -115,6 +115,21 @@ test('a file is named to the agent, and a picture too where it takes none', asyn
   ] as const
   const events = await all(stage.open(), stage.turn('a', 'blocks', { attachments }))
   assert.equal(textOf(events), 'resource_link resource_link text')
+})
+
+test('a picture goes along as what it is, whatever it is called, and what is none goes as a file', async () => {
+  await using stage = await fakeStage()
+  const gif = Buffer.from('R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs=', 'base64')
+  const attachments = await Promise.all(
+    [gif, Buffer.from('words'), Buffer.from('<svg/>')].map(async (bytes, index) => {
+      const path = join(stage.home, `${index}.png`)
+      await writeFile(path, bytes)
+      const mimeType = index === 2 ? 'image/svg+xml' : 'image/png'
+      return { kind: 'picture', name: `${index}.png`, mimeType, path } as const
+    }),
+  )
+  const events = await all(stage.open(), stage.turn('a', 'blocks', { attachments }))
+  assert.equal(textOf(events), 'image/gif resource_link resource_link text')
 })
 
 test('a request to change a file shows the change', async () => {
