@@ -78,6 +78,15 @@ codexTest(
   },
 )
 
+codexTest('what only calls itself a picture fails no turn', async (on, provider) => {
+  const path = join(on.home, 'red.png')
+  await writeFile(path, 'words')
+  const attachments = [{ kind: 'picture', name: 'red.png', mimeType: 'image/png', path } as const]
+  const first = await all(provider, on.turn('a', 'pictures', { attachments }))
+  assert.doesNotMatch(JSON.stringify(on.model.calls.at(-1)?.input), /input_image/)
+  assert.equal(endOf(first).stop, 'end_turn')
+})
+
 codexTest('instructions reach the model, and pictures too', async (on, provider) => {
   const picture = join(on.home, 'red.png')
   await writeFile(picture, Buffer.from(onePixel, 'base64'))

@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
-import type { MatrixPerson } from '../../../tests/support/matrix-person.ts'
+import { MatrixPerson } from '../../../tests/support/matrix-person.ts'
 import { startSynapse, whyNoSynapse } from '../../../tests/support/synapse.ts'
 import { arrive, freshName, TestBot } from './bot.fake.ts'
 import { usualTempo } from './pulse.ts'
@@ -225,6 +225,23 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
       heard.map(({ text }) => text),
       ['welcome back'],
     )
+  })
+
+  test('a room that somebody left with the account of the bot is known to be left', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'))
+    await bot.start()
+    const room = await owner.direct(bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    const elsewhere = new MatrixPerson(synapse.url, await synapse.login(bot.id, 'correct horse'))
+    await elsewhere.call('POST', `/rooms/${encodeURIComponent(room)}/leave`, {})
+    await eventually(() => bot.logged(/account has left a room/).length === 1, 'the news')
+    const content = { msgtype: 'm.text', body: 'x' }
+    const gone = `the bot's account has left the room ${room}`
+    await assert.rejects(bot.post(room, 'x', content), { failure: 'rejected', message: gone })
+    await owner.invite(room, bot.id)
+    await owner.waitForMembership(room, bot.id, 'join')
+    await eventually(() => bot.post(room, 'y', content).catch(() => undefined), 'words in the room again')
   })
 
   test('a room that is upgraded goes on in the new one, with its number', async (t) => {

@@ -17,8 +17,10 @@ const factsSchema = z.object({
   joinedSince: z.number().optional(),
   /** Who invited the bot, and whether that was heard as it happened (and not found at the very first start). */
   invitation: z.object({ by: z.string(), heard: z.boolean() }).optional(),
-  /** Who put the bot out of the room; the bot itself where it has left. */
+  /** Who put the bot out of the room; its own account where somebody left with it. */
   putOutBy: z.string().optional(),
+  /** That was the bot's own account. */
+  left: z.boolean().optional(),
   /** Where the room says that it goes on, and who said so. */
   tombstone: z.object({ to: z.string(), by: z.string() }).optional(),
   /** The room that this one goes on with, by its own account. */
@@ -151,8 +153,9 @@ export class Rooms {
   /** Where to say what belongs into this room, or why it can be said nowhere. */
   whereabouts(room: string): { readonly room: string } | { readonly gone: string } {
     const latest = this.#latest(room)
-    const { membership: own, putOutBy: by } = this.facts(latest)
+    const { membership: own, putOutBy: by, left } = this.facts(latest)
     if ((own !== 'leave' && own !== 'ban') || by === undefined) return { room: latest }
+    if (left === true) return { gone: `the bot's account has left the room ${latest}` }
     const how = own === 'ban' ? 'was banned from' : 'was put out of'
     return { gone: `the bot ${how} the room ${latest} by ${by}` }
   }
@@ -202,7 +205,11 @@ export class Rooms {
   /** Takes in that the bot is not in a room any more. `own`: what tells so, if it was told. */
   leave(room: string, own: RoomEvent | undefined): void {
     const banned = own !== undefined && membershipOf(own) === 'ban'
-    this.change(room, { membership: banned ? 'ban' : 'leave', putOutBy: own?.sender })
+    this.change(room, {
+      membership: banned ? 'ban' : 'leave',
+      putOutBy: own?.sender,
+      left: own !== undefined && own.sender === own.state_key,
+    })
   }
 
   /** Takes in the rooms that the bot's own account calls direct. */

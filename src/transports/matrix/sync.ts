@@ -116,7 +116,8 @@ function leave(room: string, { state, timeline }: LeftSection, { rooms, self, lo
   )
   const { membership: before } = rooms.facts(room)
   rooms.leave(room, own)
-  if (before !== 'join' || own === undefined || own.sender === self.userId) return
+  if (before !== 'join' || own === undefined) return
+  if (own.sender === self.userId) return log.warn({ room }, "the bot's account has left a room")
   log.warn({ room, by: own.sender, how: membershipOf(own) }, 'the bot was put out of a room')
 }
 
