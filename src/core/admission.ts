@@ -58,6 +58,15 @@ export class Admission {
     }
   }
 
+  /** Is it what ends what runs? That waits for nothing which was written before it. */
+  stops(inbound: Inbound): boolean {
+    const transport = this.#flow.transports.get(inbound.place.transport)
+    if (inbound.kind !== 'message' || transport === undefined) return false
+    const { commandPrefixes: prefixes } = transport
+    const call = parseCommand(inbound.text, prefixes, commandsOn(transport, this.#commands))
+    return call === undefined ? this.#isStopWord(inbound, transport) : call.command.name === 'stop'
+  }
+
   /** Somebody who was asked for words need not call the bot by its name. */
   #isAwaited(inbound: Inbound): boolean {
     return inbound.kind === 'message' && this.#isAnswer(inbound)
@@ -99,12 +108,12 @@ export class Admission {
     )
       return true
     if (this.#isAnswer(message)) return true
-    const commanded = transport.commandPrefixes.length > 0
-    if (commanded && stopWords.has(message.text.trim().toLowerCase()) && this.#runs(message)) return true
+    if (this.#isStopWord(message, transport)) return true
     return transport.choices === 'typed' && typedPress(this.#flow, message, this.#flow.now()) !== undefined
   }
 
-  #runs({ place }: Message): boolean {
+  #isStopWord({ place, text }: Message, { commandPrefixes }: Transport): boolean {
+    if (commandPrefixes.length === 0 || !stopWords.has(text.trim().toLowerCase())) return false
     return this.#flow
       .conversations(place)
       .some(({ running, crowdedOut }) => running !== undefined || crowdedOut)

@@ -8,7 +8,7 @@ import { carryOut } from './carry-out.ts'
 import { Conversation } from './conversation.ts'
 import type { Log } from './define.ts'
 import type { Flow } from './flow.ts'
-import type { Message, Place } from './message.ts'
+import type { Inbound, Message, Place } from './message.ts'
 import { Notices } from './notices.ts'
 import type { Outbox } from './outbox.ts'
 import type { Installation } from './place-control.ts'
@@ -113,14 +113,11 @@ export class Gateway implements Flow {
           () =>
             store.transaction(() => {
               if (remember !== undefined) store.remember(source, remember)
-              return batch.map((inbound) => ({
-                place: inbound.place,
-                errand: this.#admission.admit(inbound),
-              }))
+              return batch.map((inbound) => ({ inbound, errand: this.#admission.admit(inbound) }))
             }),
           signal,
         )
-        for (const { place, errand } of errands) if (errand !== undefined) this.#send(place, errand)
+        for (const { inbound, errand } of errands) this.#meet(inbound, errand)
       },
     }
   }
@@ -222,7 +219,7 @@ export class Gateway implements Flow {
 
   async hear(message: Message): Promise<void> {
     const errand = await this.keep(() => this.store.transaction(() => this.#admission.admit(message)))
-    if (errand !== undefined) this.#send(message.place, errand)
+    this.#meet(message, errand)
   }
 
   enqueue(message: Message, strand: string): void {
@@ -251,6 +248,17 @@ export class Gateway implements Flow {
 
   #carryOut(seq: number): Promise<void> {
     return carryOut(seq, this, { commands: this.#deps.commands, installation: this.#installation })
+  }
+
+  /** In its turn; but whoever wants all to stop does not wait for a command that is still at work. */
+  #meet(inbound: Inbound, errand: Errand | undefined): void {
+    if (errand === undefined) return
+    const { place } = inbound
+    if (this.#closing || !this.#errands.has(place.key) || !this.#admission.stops(inbound))
+      return this.#send(place, errand)
+    Promise.try(errand).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, place: place.key }, 'a stop failed')
+    })
   }
 
   /** After what was sent before it for this place. Never throws. */

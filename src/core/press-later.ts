@@ -164,7 +164,7 @@ async function steer(flow: Flow, seq: number): Promise<string> {
   const conversation = flow.conversation(row.inbound.place, row.strand)
   const taken = await steerIn(flow, conversation, { seq, message: row.inbound })
   if (taken === 'taken') return 'It went into the running turn'
-  if (flow.store.inboundBySeq(seq)?.state === 'cancelled') return 'It was taken back'
+  if (flow.store.inboundBySeq(seq)?.state === 'cancelled') return 'Cancelled'
   conversation.wake()
   return taken === 'over'
     ? 'The turn has ended: it is run now'

@@ -46,6 +46,7 @@ export class RunningTurn {
   readonly #facts: TurnFacts
   readonly #deps: RunningTurnDeps
   #view: View
+  #stopped = false
 
   constructor(facts: TurnFacts, deps: RunningTurnDeps) {
     const { id, place, provider, providerName, startedAt, strand, permissionTimeoutMs, preface = [] } = facts
@@ -73,8 +74,14 @@ export class RunningTurn {
     this.resolveEnded = resolve
   }
 
+  /** A person has ended it. */
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
   /** Ends the turn and all that its tools started; resolves when it has ended. */
   async stop(): Promise<void> {
+    this.#stopped = true
     this.abort.abort()
     await this.ended
   }

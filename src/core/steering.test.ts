@@ -22,6 +22,10 @@ class SteeredProvider extends ScriptedProvider {
         ]
       : [{ type: 'turn.ended', stop: 'end_turn', text: `did ${prompt}` } as const]
 
+  async interrupt(): Promise<boolean> {
+    return true
+  }
+
   steer(turn: string, prompt: string): Promise<Steered> {
     this.steered.push([turn, prompt])
     return this.steering()
@@ -100,11 +104,47 @@ for (const [what, how] of [
     provider.end.resolve()
     gate.resolve('over')
     if (what === 'is edited') await shows(stage, 'did better')
-    else if (how === 'press') await shows(stage, /→ It was taken back/)
+    else if (how === 'press') await shows(stage, /→ Cancelled/)
     await stage.hear(message('last'))
     await shows(stage, 'did last')
     assert.deepEqual(
       provider.turns.map(({ prompt }) => prompt),
       ['long', ...(what === 'is edited' ? ['better'] : []), 'last'],
+    )
+  })
+
+for (const command of ['/interrupt', '/now mind the tests'])
+  test(`/stop ends what runs, also while ${command} is still at work`, async () => {
+    const provider = new SteeredProvider()
+    const begun = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<Steered>()
+    provider.steering = () => {
+      begun.resolve()
+      return asked.promise
+    }
+    provider.interrupt = async () => {
+      begun.resolve()
+      return true
+    }
+    const run = provider.run.bind(provider)
+    provider.run = (turn, signal) => {
+      signal.addEventListener('abort', () => {
+        asked.resolve('over')
+        provider.end.resolve()
+      })
+      return run(turn, signal)
+    }
+    const stage = setStage({ provider })
+    await stage.hear(message('long'))
+    await shows(stage, 'begun')
+    await stage.hear(message(command))
+    await begun.promise
+    await stage.hear(message('/stop'))
+    await shows(stage, /^Stopped/)
+    await stage.hear(message('last'))
+    await shows(stage, 'did last')
+    assert.deepEqual(
+      provider.turns.map(({ prompt }) => prompt),
+      ['long', 'last'],
     )
   })

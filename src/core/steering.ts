@@ -35,6 +35,10 @@ export async function steerIn(
     await flow.keep(() =>
       store.transaction(() => {
         if (steered === 'taken') return store.note({ seq }, 'steered', `into the running turn ${running.id}`)
+        if (running.stopped) {
+          store.setInboxState(seq, 'cancelled')
+          return store.note({ seq }, 'cancelled', 'by a command')
+        }
         store.setInboxState(seq, before.state)
         if (message.text !== text) store.replaceText(seq, text)
         catchUp(flow, seq)
