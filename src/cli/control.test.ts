@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { silentLog } from '../../tests/support/stage.ts'
 import { takeLock } from '../lib/lock.ts'
 import { ask, lockPath, openControl, readNote } from './control.ts'
+import { stopRunning } from './stop.ts'
 
 function homeFor(t: TestContext): string {
   const home = mkdtempSync(join(tmpdir(), 'ductor-control-'))
@@ -129,4 +130,19 @@ test('when it has closed, nothing is left that says that it runs', async (t) => 
 test('a home that cannot be written to leaves no open door behind', async (t) => {
   // Without its folder `run`, the note has no place. A server that were left open would keep this test from ending.
   await assert.rejects(open(homeFor(t)), { code: 'ENOENT' })
+})
+
+test('whoever stops it knows whether it has ended, and waits as long as its turns may go on', async (t) => {
+  const home = homeFor(t)
+  assert.equal((await stopRunning(home)).state, 'absent')
+  const lock = takeLock(lockPath(home))
+  assert.ok(lock)
+  let graceS = 0
+  const stopping = new Map([['stop', () => ({ stopping: true, grace_s: graceS })]])
+  await using _control = await openControl(home, { version: '1.2.3', answers: stopping, log: silentLog })
+  assert.deepEqual(await stopRunning(home, 0), { state: 'stays', kill: ` (kill -9 ${process.pid})` })
+  graceS = 600
+  const stopped = stopRunning(home, 0)
+  setTimeout(() => lock[Symbol.dispose](), 100)
+  assert.equal((await stopped).state, 'stopped')
 })

@@ -15,6 +15,7 @@ import { MisuseError } from './misuse.ts'
 import { npmProgram, runNpm } from './npm.ts'
 import { placeOf, type Place } from './place.ts'
 import { restartRunning } from './restart.ts'
+import { stopRunning } from './stop.ts'
 import { servicePlan } from './service-plan.ts'
 import { version } from './version.ts'
 
@@ -74,8 +75,9 @@ export default async function upgrade(call: Call): Promise<number> {
     say(`ductor ${before.version} is ductor ${now} now.`)
     return 0
   } catch (error) {
-    await goBack(home, place, before)
+    const kept = await goBack(home, place, before)
     if (!(error instanceof UserError)) throw error
+    if (kept !== undefined) throw new UserError(`${error.message}\n${kept}`, { cause: error })
     throw new UserError(`${error.message}\nductor ${before.version} was put back.`, { cause: error })
   } finally {
     rmSync(before.package, { recursive: true, force: true })
@@ -151,21 +153,25 @@ async function comesUp(home: string, before: Before, waitMs: number): Promise<vo
   }
 }
 
-async function goBack(home: string, place: Place, before: Before): Promise<void> {
+/** Gives why the new version was kept after all, where it was. */
+async function goBack(home: string, place: Place, before: Before): Promise<string | undefined> {
   const asked = await ask(home, 'status')
   // The one of before has not noticed anything yet: it goes on.
   const untouched = asked.state === 'running' && asked.note.startedAt === before.startedAt
   if (!untouched) {
-    await ask(home, 'stop')
-    for (let waited = 0; isLocked(lockPath(home)) && waited < 30_000; waited += 200) await sleep(200)
+    const { state, kill } = await stopRunning(home)
+    // What it takes until it ends would be in the store of the new version only.
+    if (state === 'stays')
+      return `It runs on and does not stop${kill}, so nothing was put back. When it has ended: “npm install --global ductor@${before.version}”.`
   }
   rmSync(place.folder, { recursive: true, force: true })
   renameSync(before.package, place.folder)
-  if (untouched || before.startedAt === undefined) return
+  if (untouched || before.startedAt === undefined) return undefined
   for (const [path, form] of before.stores) putStoreBack(path, form)
   const recipe = recipeFor(await servicePlan(home, process.env))
   if (isInstalled(recipe)) await runAll(recipe.start)
   else say('ductor is not running now: start it with “ductor”.')
+  return undefined
 }
 
 /** Only where the new version has changed its form, which the old one would refuse; it kept a copy then. */
