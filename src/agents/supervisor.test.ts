@@ -14,13 +14,21 @@ function supervised(t: TestContext, open: (entry: AgentEntry) => void = () => {}
   const home = mkdtempSync(join(tmpdir(), 'ductor-agents-'))
   const log: string[] = []
   let entries: AgentEntry[] = []
+  let problems: string[] = []
+  let looks = 0
+  let gone = false
   const supervisor = new Supervisor({
     home,
     log: silentLog,
     pollMs: 10,
     firstPauseMs: 5,
     graceMs: () => 0,
-    read: async () => ({ entries, problems: [] }),
+    read: async () => {
+      looks += 1
+      const seen = gone ? [] : entries
+      gone = false
+      return { entries: seen, problems }
+    },
     async open(entry) {
       open(entry)
       log.push(`start ${entry.name}`)
@@ -48,7 +56,19 @@ function supervised(t: TestContext, open: (entry: AgentEntry) => void = () => {}
       return { name: agent, file: { version } }
     })
   }
-  return { supervisor, log, name }
+  /** Resolves when the file was looked at so many times more. */
+  const looked = (times: number) => {
+    const end = looks + times
+    return eventually(() => looks >= end)
+  }
+  const complain = (...lines: string[]) => {
+    problems = lines
+  }
+  /** The next look finds no file. */
+  const vanish = () => {
+    gone = true
+  }
+  return { supervisor, log, name, looked, complain, vanish }
 }
 
 test('what agents.json adds is started, what it drops is stopped, and only what changed begins anew', async (t) => {
@@ -64,6 +84,29 @@ test('what agents.json adds is started, what it drops is stopped, and only what 
   name('a', 'c')
   await eventually(() => log.length === 1)
   assert.deepEqual(log, ['stop b'])
+})
+
+test('an entry that cannot be read ends nobody: it may be the one that is being written', async (t) => {
+  const { supervisor, log, name, looked, complain } = supervised(t)
+  name('a', 'b')
+  await supervisor.start()
+  name('a')
+  complain('agents.json, b: has the telegram_token of main; it needs its own')
+  await looked(5)
+  assert.deepEqual(log.toSorted(), ['start a', 'start b'])
+  complain()
+  await eventually(() => log.includes('stop b'))
+})
+
+test('a file that is gone for a moment, as where an editor replaces it, ends nobody', async (t) => {
+  const { supervisor, log, name, looked, vanish } = supervised(t)
+  name('a')
+  await supervisor.start()
+  vanish()
+  await looked(5)
+  assert.deepEqual(log, ['start a'])
+  name()
+  await eventually(() => log.includes('stop a'))
 })
 
 test('one that fails is begun again, and the others do not notice', async (t) => {

@@ -47,6 +47,8 @@ export class Supervisor implements Agents {
   /** One change after another. */
   #changing: Promise<void> = Promise.resolve()
   #closing = false
+  /** Since when agents.json names nobody. Milliseconds since 1970. */
+  #emptySince: number | undefined
 
   constructor(deps: SupervisorDeps) {
     this.#deps = deps
@@ -63,7 +65,7 @@ export class Supervisor implements Agents {
     } catch {
       // A system without watching: the poll sees it as well.
     }
-    this.#poll = setInterval(() => this.#reconcileSoon(), this.#deps.pollMs ?? 4000).unref()
+    this.#poll = setInterval(() => this.#reconcileSoon(), this.#pollMs).unref()
     await this.#inTurn(() => this.#reconcile())
   }
 
@@ -129,6 +131,10 @@ export class Supervisor implements Agents {
     await Promise.all([...this.#members.values()].map((member) => this.#shut(member)))
   }
 
+  get #pollMs(): number {
+    return this.#deps.pollMs ?? 4000
+  }
+
   #member(name: string): Member {
     const member = this.#members.get(name)
     if (member !== undefined) return member
@@ -156,14 +162,21 @@ export class Supervisor implements Agents {
       this.#problems = problems
       if (problems.length > 0) this.#deps.log.warn({ problems }, 'agents.json has problems')
     }
-    // A file that cannot be read at all is no reason to end anybody.
-    if (entries.length === 0 && problems.length > 0 && this.#members.size > 0) return
-    for (const [name, member] of this.#members) {
-      if (entries.some((entry) => entry.name === name)) continue
-      await this.#shut(member)
-      this.#members.delete(name)
-    }
+    if (this.#tellsWhomToEnd(entries, problems))
+      for (const [name, member] of this.#members) {
+        if (entries.some((entry) => entry.name === name)) continue
+        await this.#shut(member)
+        this.#members.delete(name)
+      }
     await Promise.all(entries.map((entry) => this.#meet(entry)))
+  }
+
+  /** Not where something in it cannot be read, nor at the first look at one that names nobody: it may be replaced just now. */
+  #tellsWhomToEnd(entries: Entries['entries'], problems: Entries['problems']): boolean {
+    if (entries.length > 0) this.#emptySince = undefined
+    else this.#emptySince ??= Date.now()
+    if (problems.length > 0) return false
+    return this.#emptySince === undefined || Date.now() - this.#emptySince >= this.#pollMs / 2
   }
 
   async #meet(entry: AgentEntry): Promise<void> {
