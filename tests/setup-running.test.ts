@@ -46,10 +46,21 @@ test('restart begins the same process anew, in its terminal and on its page', as
   assert.equal(await running.stop(), 0)
 })
 
-test('under a supervisor a restart is the exit code 42', async () => {
-  await using stage = settled(web, { DUCTOR_SUPERVISOR: '1' })
+test('in a terminal that a service of the desktop has opened, a restart begins the same process anew', async () => {
+  await using stage = settled(web, { INVOCATION_ID: 'of-the-terminal', SYSTEMD_EXEC_PID: '1' })
   const running = stage.home.start()
   await running.ready()
+  const restarted = await stage.home.run('restart')
+  assert.equal(restarted.code, 0, restarted.stderr)
+  assert.match(restarted.stdout, new RegExp(`^ductor \\S+ has restarted \\(pid ${running.child.pid}\\)\\.`))
+  assert.equal(await running.stop(), 0)
+})
+
+test('under a supervisor a restart is the exit code 42, and what it keeps as a log has no token of the page', async () => {
+  await using stage = settled(web, { DUCTOR_SUPERVISOR: '1' })
+  const running = stage.home.start()
+  assert.match(await running.ready(), /^ready web http:\/\/127\.0\.0\.1:\d+\/#token=\[hidden\] in/)
+  assert.match((await stage.home.run('status')).stdout, /#token=[\w-]{40}/)
   const asking = stage.home.run('restart')
   assert.equal(await running.ended, 42)
   const again = stage.home.start()

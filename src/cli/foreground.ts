@@ -6,7 +6,8 @@ import type { Log } from '../core/define.ts'
 import { UserError } from '../core/user-error.ts'
 import { takeLock } from '../lib/lock.ts'
 import { openLog } from '../lib/log.ts'
-import { restartAfterCrash, restartCode } from '../service/restart-self.ts'
+import { redactor } from '../lib/redact.ts'
+import { isSupervised, restartAfterCrash, restartCode } from '../service/restart-self.ts'
 import { storeFile } from '../store/open.ts'
 import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
@@ -51,7 +52,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     log,
   })
   const names = config.transports.map(({ definition }) => definition.name)
-  const announcer = new Announcer(names, (line) => process.stdout.write(`${line}\n`))
+  const announcer = new Announcer(names, announce)
   const restart = () => {
     stopped.ask(restartCode)
     return true
@@ -124,6 +125,12 @@ function planOf(
       announcer.meet(name, report)
     },
   }
+}
+
+/** A supervisor keeps what is said here as a log: without the token of the page, which “ductor status” tells. */
+function announce(line: string): void {
+  const kept = isSupervised(process.env) && !process.stdout.isTTY
+  process.stdout.write(`${kept ? redactor()(line) : line}\n`)
 }
 
 /** Readable lines for whoever looks on; JSON for whoever asked for more and has no terminal. */

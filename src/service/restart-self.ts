@@ -4,9 +4,14 @@ import { once } from 'node:events'
 /** The exit code that asks for a restart. */
 export const restartCode = 42
 
-/** Does somebody start us again when we end with 42: our own service, or any unit of systemd? */
-export function isSupervised(env: NodeJS.ProcessEnv): boolean {
-  return (env['DUCTOR_SUPERVISOR'] ?? '') !== '' || (env['INVOCATION_ID'] ?? '') !== ''
+/**
+ * Does somebody start us again when we end with 42: our own service, or any unit of systemd whose program we are? The
+ * shells of a desktop's terminal inherit the variables of its unit, and nobody starts again what runs in them.
+ */
+export function isSupervised(env: NodeJS.ProcessEnv, pid = process.pid): boolean {
+  if ((env['DUCTOR_SUPERVISOR'] ?? '') !== '') return true
+  const unit = env['SYSTEMD_EXEC_PID'] ?? ''
+  return (env['INVOCATION_ID'] ?? '') !== '' && (unit === '' || Number(unit) === pid)
 }
 
 const crashVariable = 'DUCTOR_CRASHED_AT'
