@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { CallError, type BotApi } from './bot-api.ts'
 import { clean } from './clean-text.ts'
 import type { FileContent } from './content.ts'
@@ -114,6 +114,8 @@ function partOf({ path, name, mime_type: mimeType, size }: FileContent, field: s
 async function whyUnfit(content: FileContent, api: BotApi): Promise<string | undefined> {
   try {
     const { size } = await stat(content.path)
+    // Its path was resolved when it was named and allowed: what leads elsewhere now was put there since.
+    if ((await realpath(content.path)) !== content.path) return 'A link has taken its place.'
     if (size === 0) return 'It is empty.'
     if (size > (api.isPublic ? mostPublic : mostOwn)) return tooLarge(size)
     return undefined

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { describe, test } from 'node:test'
@@ -15,7 +26,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 3])
 
 class Desk implements AsyncDisposable {
-  readonly home = mkdtempSync(join(tmpdir(), 'ductor-files-'))
+  readonly home = realpathSync(mkdtempSync(join(tmpdir(), 'ductor-files-')))
   readonly stage: Stage
 
   static async open(options: StageOptions = {}): Promise<Desk> {
@@ -279,6 +290,28 @@ describe('a file for Telegram', () => {
     const [first, second] = network.posts(-1001)
     assert.ok(first?.['document'] !== undefined)
     assert.match(second?.text ?? '', /“b.png” could not be sent.*not enough rights to send documents/)
+  })
+
+  test('is not sent where a link has taken its place, or that of its folder, since it was named', async () => {
+    await using desk = await Desk.open()
+    mkdirSync(join(desk.home, 'elsewhere'))
+    mkdirSync(join(desk.home, 'folder'))
+    desk.file('elsewhere/in-folder.txt', bytes('a secret'))
+    const secret = desk.file('elsewhere/secret.txt', bytes('a secret'))
+    const [linked, inside] = [
+      desk.file('linked.txt', bytes('x')),
+      desk.file('folder/in-folder.txt', bytes('x')),
+    ]
+    rmSync(linked.path)
+    symlinkSync(secret.path, linked.path)
+    renameSync(join(desk.home, 'folder'), join(desk.home, 'moved'))
+    symlinkSync(join(desk.home, 'elsewhere'), join(desk.home, 'folder'))
+    await desk.give('', linked, inside, desk.file('good.txt', bytes('good')))
+    const [shown, more] = desk.stage.network.posts(owner)
+    assert.match(JSON.stringify(shown?.['document']), /good.txt/)
+    assert.match(shown?.caption ?? '', /“linked.txt” could not be sent. A link has taken its place/)
+    assert.match(shown?.caption ?? '', /in-folder.txt” could not be sent. A link has taken its place/)
+    assert.equal(more, undefined)
   })
 
   test('that is gone, empty or too large is said in the chat, and the next one comes all the same', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -82,8 +82,13 @@ function words(line: string): Piece {
 async function* wholeForm(pieces: readonly Piece[]): AsyncGenerator<Buffer> {
   for (const piece of pieces) {
     if ('words' in piece) yield Buffer.from(piece.words)
-    else if (piece.size > 0) yield* createReadStream(piece.path, { end: piece.size - 1 })
+    else if (piece.size > 0) yield* await readFrom(piece)
   }
+}
+
+async function readFrom({ path, size }: Extract<Piece, { readonly path: string }>): Promise<Readable> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  return file.createReadStream({ end: size - 1 })
 }
 
 function headOf(boundary: string, { field, name, mimeType }: UploadedFile): string {
