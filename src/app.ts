@@ -46,6 +46,8 @@ export interface App {
   trace(id: string): readonly TraceLine[]
   /** Another agent asks this one; see `AgentTransport.ask`. */
   ask(from: Origin, text: string, wait: boolean, signal: AbortSignal): Promise<string | undefined>
+  /** Throws `UserError` where the agent of this conversation may not ask another one now. */
+  allowQuestion(place: Place, strand: string): void
   /** Another agent answers what was asked here; the agent of that conversation hears of it. */
   hearAnswer(origin: Origin, answer: Answer): Promise<void>
   /** A tool of the agent itself: a file goes into its chat. Throws `UserError`. */
@@ -142,6 +144,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     status,
     trace: (id) => store.trace(id),
     ask: (from, text, wait, signal) => inner.ask(from, text, wait, signal),
+    allowQuestion: (place, strand) => gateway.allowQuestion(place, strand),
     hearAnswer: (origin, answer) => gateway.hearAnswer(origin.place, origin.strand, answer),
     sendFile: (place, strand, path) => gateway.sendFile(place, strand, path),
     tellOwner: (key, text) => gateway.tellOwner(key, text),

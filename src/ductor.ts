@@ -98,6 +98,7 @@ async function answer(
         throw new UserError(
           `There is no other agent “${agent}” that runs; list_agents names those there are.`,
         )
+      appOf(caller.agent)?.allowQuestion(caller.place, caller.strand)
       const said = await asked.ask(caller, message, wait, signal)
       return said ?? `${agent} works on it; its answer comes into this chat later.`
     }

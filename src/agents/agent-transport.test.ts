@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
-import { place, setStage, shows } from '../../tests/support/stage.ts'
+import { message, place, setStage, shows } from '../../tests/support/stage.ts'
 import { UserError } from '../core/user-error.ts'
 import { AgentTransport, usualPatienceMs, type Answer, type Origin } from './agent-transport.ts'
 
@@ -202,4 +202,18 @@ test('files of an answer are named to whoever asked', async (t) => {
   ]
   const answer = await transport.ask(from, 'the report, please', true, signal)
   assert.equal(answer, `Here it is.\n\n(a file: ${import.meta.filename})`)
+})
+
+test('two agents do not keep each other busy for ever: after ten answers in a row a person has to write', async (t) => {
+  const { stage } = askable(t)
+  for (let count = 1; count <= 10; count += 1) {
+    stage.gateway.allowQuestion(place, '')
+    await stage.gateway.hearAnswer(place, '', { id: String(count), text: `answer ${count}` })
+    await shows(stage, `echo answer ${count}`)
+  }
+  assert.throws(() => stage.gateway.allowQuestion(place, ''), UserError)
+  stage.gateway.allowQuestion(place, 'docs')
+  await stage.hear(message('go on'))
+  await shows(stage, 'echo go on')
+  stage.gateway.allowQuestion(place, '')
 })

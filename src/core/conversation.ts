@@ -24,6 +24,9 @@ export interface ConversationDeps extends RunningTurnDeps {
   readonly limit: TurnLimit
 }
 
+/** Whom the answers of other agents are from. */
+export const otherAgent = 'agent'
+
 const mostAttempts = 3
 const setAsideWords =
   'A message could not be carried out, however often ductor tried, and was set aside. The log says why.'
@@ -39,6 +42,7 @@ export class Conversation implements Runner {
   #last: Promise<void> = Promise.resolve()
   /** What an agent has begun by itself and has not ended. */
   readonly #unprompted = new Set<UnpromptedTurn>()
+  #answersInARow = 0
   #working = false
   /** Until there is room for another turn. */
   #crowdedOut = false
@@ -65,6 +69,11 @@ export class Conversation implements Runner {
   /** Its next turn waits until fewer run elsewhere. */
   get crowdedOut(): boolean {
     return this.#crowdedOut
+  }
+
+  /** So many turns were begun by answers of other agents since a person has begun one. */
+  get answersInARow(): number {
+    return this.#answersInARow
   }
 
   get resting(): boolean {
@@ -228,6 +237,7 @@ export class Conversation implements Runner {
     })
     if (begun === undefined) return
     const { message, running } = begun
+    this.#answersInARow = message.sender.id === otherAgent ? this.#answersInARow + 1 : 0
     try {
       mark(transport, place, message.messageId, 'working')
       const view = await running.follow(() =>

@@ -5,7 +5,7 @@ import type { Chosen } from './chosen.ts'
 import type { Command } from './command.ts'
 import { fileOf } from './answer.ts'
 import { carryOut } from './carry-out.ts'
-import { Conversation } from './conversation.ts'
+import { Conversation, otherAgent } from './conversation.ts'
 import type { Log } from './define.ts'
 import type { Flow } from './flow.ts'
 import type { Inbound, Message, Place } from './message.ts'
@@ -18,6 +18,7 @@ import { recover } from './recover.ts'
 import type { Store } from './store.ts'
 import type { Intake, Transport } from './transport.ts'
 import { TurnLimit } from './turn-limit.ts'
+import { UserError } from './user-error.ts'
 import { untilStored } from './until-stored.ts'
 
 export interface GatewayDeps {
@@ -32,6 +33,8 @@ export interface GatewayDeps {
   readonly now?: () => number
 }
 
+/** Two agents do not keep each other busy for longer without a person. */
+const mostAnswersInARow = 10
 /** Idle conversations beyond so many are forgotten; all that counts of them is in the store. */
 const mostIdle = 1000
 
@@ -146,6 +149,14 @@ export class Gateway implements Flow {
     return `${part.name} goes into the chat.`
   }
 
+  /** May the agent of this conversation ask another one now? Throws `UserError` where it may not. */
+  allowQuestion(place: Place, strand: string): void {
+    if (this.conversation(place, strand).answersInARow >= mostAnswersInARow)
+      throw new UserError(
+        `${mostAnswersInARow} answers have come since a person wrote here: say how far you are, and ask again when they have answered.`,
+      )
+  }
+
   /** Another agent has answered what this conversation's agent asked; it goes on with that. */
   async hearAnswer(
     place: Place,
@@ -153,7 +164,7 @@ export class Gateway implements Flow {
     { id: asked, text }: { readonly id: string; readonly text: string },
   ): Promise<void> {
     const id = `answer/${asked}`
-    const from = { id: 'agent' }
+    const from = { id: otherAgent }
     await this.keep(() =>
       this.store.transaction(() =>
         this.enqueue(
