@@ -49,14 +49,14 @@ export async function newsOf(
   const start = (events: readonly RoomEvent[]): number | undefined =>
     known || isSuccessor ? undefined : beginning(events, self.userId, fromInvitation)
 
-  let events = latest
+  let events: readonly RoomEvent[] = latest
   let from = section.timeline?.limited === true ? section.timeline.prev_batch : undefined
   while (from !== undefined && start(events) === undefined) {
     const query = { from, dir: 'b', limit: '100', ...(known ? { to: since } : {}), filter: lazyMembers }
     const call = { method: 'GET', path: path`/rooms/${room}/messages`, query } as const
     const page = await client.call(call, messagesPage, signal)
     learn(names, page.state)
-    events = [...page.chunk.toReversed(), ...events]
+    events = withOlder(page.chunk, events)
     from = page.chunk.length === 0 ? undefined : page.end
   }
   learn(names, events)
@@ -74,7 +74,7 @@ async function missed(
   client: MatrixClient,
   signal: AbortSignal,
 ): Promise<readonly RoomEvent[]> {
-  let events = timeline?.events ?? []
+  let events: readonly RoomEvent[] = timeline?.events ?? []
   let from = timeline?.limited === true ? timeline.prev_batch : undefined
   const isOld = ({ origin_server_ts: at }: RoomEvent) => at < fromMs
   for (let page = 0; page < mostMissedPages && from !== undefined && !events.some(isOld); page += 1) {
@@ -82,11 +82,17 @@ async function missed(
     const call = { method: 'GET', path: path`/rooms/${room}/messages`, query } as const
     const { chunk, state, end } = await client.call(call, messagesPage, signal)
     learn(names, state)
-    events = [...chunk.toReversed(), ...events]
+    events = withOlder(chunk, events)
     from = chunk.length === 0 ? undefined : end
   }
   learn(names, events)
   return events.filter((event) => !isOld(event))
+}
+
+/** `older`: the newest first. In a room that was just joined it may hold again what the sync has brought. */
+function withOlder(older: readonly RoomEvent[], events: readonly RoomEvent[]): readonly RoomEvent[] {
+  const known = new Set(events.map(({ event_id: id }) => id))
+  return [...older.toReversed().filter(({ event_id: id }) => !known.has(id)), ...events]
 }
 
 const lazyMembers = JSON.stringify({ lazy_load_members: true, include_redundant_members: true })

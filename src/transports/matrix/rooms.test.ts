@@ -308,6 +308,32 @@ describe('the rooms of the bot', missing === undefined ? {} : { skip: missing },
     assert.deepEqual(bot.transport.policy.rooms, new Set([room, successor]))
   })
 
+  test('an encrypted room goes on encrypted, also in a room that is not', async (t) => {
+    const owner = await arrive(synapse, 'owner')
+    const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [owner.id] })
+    await bot.start()
+    const encrypted = [{ type: 'm.room.encryption', state_key: '', content: encryption }]
+    const room = await owner.direct(bot.id, { initial_state: encrypted })
+    await owner.waitForMembership(room, bot.id, 'join')
+    await eventually(() => bot.store.recall(`room:${room}`)?.includes('"encrypted":true'), 'the encryption')
+    const content = { msgtype: 'm.text', body: 'not for everybody' }
+    let before = room
+    for (const [count, calledEncrypted] of [false, true].entries()) {
+      const creation_content = { predecessor: { room_id: before, event_id: '$x' } }
+      const successor = await owner.createRoom({ preset: 'public_chat', creation_content })
+      await owner.say(successor, 'in the clear')
+      if (calledEncrypted) await owner.setState(successor, 'm.room.encryption', encryption)
+      const tombstone = { body: 'moved', replacement_room: successor }
+      await owner.setState(before, 'm.room.tombstone', tombstone)
+      await owner.waitForMembership(successor, bot.id, 'join')
+      await eventually(() => bot.logged(/came unencrypted/).length === count + 1, 'what was said before')
+      const ref = await bot.post(room, `answer ${count}`, content)
+      const event = await owner.waitForEvent(successor, 'the answer', ({ event_id: id }) => id === ref)
+      assert.equal(event.type, 'm.room.encrypted')
+      before = successor
+    }
+  })
+
   test('a room does not go on in one that only says so, nor where a stranger leads', async (t) => {
     const owner = await arrive(synapse, 'owner')
     const stranger = await arrive(synapse, 'stranger')

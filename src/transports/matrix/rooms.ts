@@ -115,6 +115,22 @@ export class Rooms {
     return this.facts(predecessor).tombstone?.to === room ? predecessor : undefined
   }
 
+  /** Is what is said there encrypted? Once it was, or in a room that this one goes on with, it is for ever. */
+  isEncrypted(room: string): boolean {
+    return this.facts(room).encrypted || this.succeedsEncrypted(room)
+  }
+
+  /** Does the room go on with one that is encrypted? Moving must not be a way out of encryption. */
+  succeedsEncrypted(room: string): boolean {
+    const seen = new Set([room])
+    for (let from = this.#predecessorOf(room); from !== undefined && !seen.has(from);) {
+      if (this.facts(from).encrypted) return true
+      seen.add(from)
+      from = this.#predecessorOf(from)
+    }
+    return false
+  }
+
   /** The room that says that it goes on in this one, whether this one says so, too, or not. */
   closedFor(room: string): string | undefined {
     return [...this.#facts].find(([, { tombstone }]) => tombstone?.to === room)?.[0]

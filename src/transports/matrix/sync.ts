@@ -136,7 +136,8 @@ async function readRoom(
   const isNew = before.membership !== 'join'
   const goesOn = isNew && rooms.isSuccessor(room)
   const { events, names } = await newsOf(room, section, since, before, goesOn, deps, signal)
-  const readable = await reading.read(room, events, before.encrypted, signal)
+  const wasEncrypted = before.encrypted || rooms.succeedsEncrypted(room)
+  const readable = await reading.read(room, events, wasEncrypted, signal)
   return { inbounds: await understandAll(room, readable, names, deps, signal), chores: moved }
 }
 

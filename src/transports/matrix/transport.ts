@@ -73,7 +73,7 @@ export class MatrixTransport implements Transport {
     const rooms = () => this.#listener.rooms
     const policy = () => this.policy
     const condition = new Condition(matrix.user_id, (report) => deps.report(report), log)
-    const isEncrypted = (room: string) => rooms().facts(room).encrypted
+    const isEncrypted = (room: string) => rooms().isEncrypted(room)
     const directWith = (user: string) => rooms().directWith(user)
     const crypto = new CryptoSide({ home, matrix, env, memory, log, policy, chores, isEncrypted, directWith })
     const parts = { memory, log, condition, crypto, chores, allowedRooms, ownerRoom }

@@ -55,7 +55,7 @@ export class Reading {
     signal: AbortSignal,
   ): Promise<readonly RoomEvent[]> {
     const readable: RoomEvent[] = []
-    const isNow = this.#deps.rooms.facts(room).encrypted
+    const isNow = this.#deps.rooms.isEncrypted(room)
     let encrypted = wasEncrypted || (isNow && !events.some(turnsEncryptionOn))
     for (const event of events) {
       if (turnsEncryptionOn(event)) encrypted = true
