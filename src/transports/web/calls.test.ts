@@ -45,8 +45,15 @@ async function open({ full = false, maxFileMb = 1 } = {}) {
     },
     heard() {},
   })
-  const disk = { full: false }
-  const listening = transport.listen(store.intake(end.signal), end.signal)
+  /** Until `room` is resolved, what is heard waits for the disk. */
+  const disk = { full: false, room: Promise.resolve(), waiting: 0 }
+  const intake = store.intake(end.signal)
+  const take: typeof intake.take = async (...batch) => {
+    disk.waiting += 1
+    await disk.room
+    return intake.take(...batch)
+  }
+  const listening = transport.listen({ ...intake, take }, end.signal)
   await eventually(() => address !== '')
   disk.full = full
   const [base = '', token = ''] = address.split('/#token=')
@@ -233,6 +240,22 @@ test('while the disk is full nothing is acknowledged, and an answer is only put 
     (await page.post({ kind: 'text', text: 'answer' })).map(({ parts }) => parts),
     [[{ kind: 'html', html: '<p>answer</p>' }]],
   )
+})
+
+test('a message that is sent again while the first try waits for the disk is in the chat once', async () => {
+  await using page = await open()
+  const { promise: room, resolve: free } = Promise.withResolvers<void>()
+  page.disk.room = room
+  const say = () => page.tell('messages', { id: 'm1', conversation: 'one', text: 'hello' })
+  const first = say()
+  await eventually(() => page.disk.waiting === 1)
+  const second = say()
+  // It has been heard when what came long after it is answered.
+  for (let calls = 0; calls < 20; calls += 1) await page.call('conversations')
+  free()
+  assert.deepEqual([(await first).status, (await second).status], [202, 202])
+  const { messages } = (await (await page.call('conversations/one')).json()) as { messages: unknown[] }
+  assert.equal(messages.length, 1)
 })
 
 test('a conversation that is removed takes its files with it', async () => {

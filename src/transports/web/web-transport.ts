@@ -47,6 +47,8 @@ export class WebTransport implements Transport {
   readonly #chat: ChatLog
   readonly #files: KeptFiles
   readonly #audience = new Audience()
+  /** Messages that are not stored yet, by their ids. */
+  readonly #taking = new Map<string, Promise<void>>()
 
   constructor(config: WebConfig, deps: TransportDeps) {
     this.#config = config
@@ -178,9 +180,16 @@ export class WebTransport implements Transport {
     }
   }
 
-  async #say(intake: Intake, { id, conversation, text, files: ids }: Saying): Promise<void> {
-    // One bar of signal: the answer to the first try may have been lost.
+  /** One bar of signal: the answer to the first try may have been lost, or that try waits for the disk. */
+  async #say(intake: Intake, message: Saying): Promise<void> {
+    const { id } = message
     if (this.#chat.wasSaid(id)) return
+    const taken = this.#taking.get(id) ?? this.#take(intake, message).finally(() => this.#taking.delete(id))
+    this.#taking.set(id, taken)
+    await taken
+  }
+
+  async #take(intake: Intake, { id, conversation, text, files: ids }: Saying): Promise<void> {
     this.#deps.heard()
     const files = ids.flatMap((file) => this.#files.find(file) ?? [])
     const attachments = files.map(({ id: file, ...facts }): Attachment => {
