@@ -195,6 +195,24 @@ describe('the package, as people install it', async () => {
     return join(prefix, `ductor-${version}.tgz`)
   }
 
+  test('while npm works the program is where it was: a power cut in the middle leaves one that starts', async () => {
+    const folder = join(prefix, 'npm-that-looks')
+    mkdirSync(folder)
+    const look = `#!/bin/sh\ntest -e '${program}' && echo 'it is there' >&2\nexit 1\n`
+    writeFileSync(join(folder, 'npm'), look, { mode: 0o755 })
+    const upgrade = new Running(
+      spawn(process.execPath, [program, 'upgrade', '--to', packed], {
+        env: { ...env, PATH: [folder, env.PATH].join(delimiter) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    )
+    assert.equal(await upgrade.ended, 1)
+    assert.match(upgrade.stderr, /^it is there$/m)
+    assert.match(upgrade.stderr, /was put back\.$/m)
+    assert.equal((await verb('--version')).code, 0)
+    assert.deepEqual(readdirSync(dirname(dirname(dirname(program)))), ['ductor'])
+  })
+
   test('an upgrade restarts what runs; one that does not come up is undone', async (context) => {
     const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
     mkdirSync(join(home, 'config'), { recursive: true })

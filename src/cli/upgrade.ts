@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, globSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, globSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -96,14 +96,25 @@ async function keepBefore(home: string, place: Place): Promise<Before> {
   const asked = await ask(home, 'status')
   // Beside its place, where npm looks at nothing that begins with a dot.
   const kept = join(dirname(place.folder), '.ductor-before')
-  rmSync(kept, { recursive: true, force: true })
-  renameSync(place.folder, kept)
+  keepAside(place.folder, kept)
   return {
     package: kept,
     stores: new Map(storesIn(home).map((path) => [path, formOf(path)])),
     version: version(),
     connected: connectedIn(asked),
     startedAt: asked.state === 'running' ? asked.note.startedAt : undefined,
+  }
+}
+
+/** A copy: what runs loads the rest of itself from its place, and after a power cut the program is there. */
+function keepAside(folder: string, kept: string): void {
+  try {
+    rmSync(kept, { recursive: true, force: true })
+    cpSync(folder, kept, { recursive: true, verbatimSymlinks: true })
+  } catch (error) {
+    rmSync(kept, { recursive: true, force: true })
+    const why = error instanceof Error ? error.message : String(error)
+    throw new UserError(`The version of now cannot be kept beside its place: ${why}`, { cause: error })
   }
 }
 
