@@ -1,10 +1,17 @@
 import { join } from 'node:path'
-import { AgentTransport, agentTransportName, type Answer, type Origin } from './agents/agent-transport.ts'
+import {
+  AgentTransport,
+  agentTransportName,
+  type Answer,
+  type Asker,
+  type Origin,
+} from './agents/agent-transport.ts'
 import { commands } from './commands/index.ts'
 import type { Agents } from './core/command.ts'
 import type { Log, TransportDefinition } from './core/define.ts'
 import { Gateway } from './core/gateway.ts'
 import type { Place } from './core/message.ts'
+import type { PermissionMode } from './core/provider.ts'
 import { Outbox } from './core/outbox.ts'
 import type { TraceLine } from './core/store.ts'
 import type { Memory, Transport, TransportReport } from './core/transport.ts'
@@ -45,9 +52,9 @@ export interface App {
   status(): StatusFacts
   trace(id: string): readonly TraceLine[]
   /** Another agent asks this one; see `AgentTransport.ask`. */
-  ask(from: Origin, text: string, wait: boolean, signal: AbortSignal): Promise<string | undefined>
-  /** Throws `UserError` where the agent of this conversation may not ask another one now. */
-  allowQuestion(place: Place, strand: string): void
+  ask(from: Asker, text: string, wait: boolean, signal: AbortSignal): Promise<string | undefined>
+  /** Gives how much the agent of this conversation may do. Throws `UserError` where it may not ask another one now. */
+  allowQuestion(place: Place, strand: string): PermissionMode
   /** Another agent answers what was asked here; the agent of that conversation hears of it. */
   hearAnswer(origin: Origin, answer: Answer): Promise<void>
   /** A tool of the agent itself: a file goes into its chat. Throws `UserError`. */

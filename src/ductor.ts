@@ -98,8 +98,9 @@ async function answer(
         throw new UserError(
           `There is no other agent “${agent}” that runs; list_agents names those there are.`,
         )
-      appOf(caller.agent)?.allowQuestion(caller.place, caller.strand)
-      const said = await asked.ask(caller, message, wait, signal)
+      const atMost = appOf(caller.agent)?.allowQuestion(caller.place, caller.strand)
+      if (atMost === undefined) throw new UserError('ductor is stopping.')
+      const said = await asked.ask({ ...caller, atMost }, message, wait, signal)
       return said ?? `${agent} works on it; its answer comes into this chat later.`
     }
   }

@@ -5,15 +5,21 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
 import { message, place, setStage, shows } from '../../tests/support/stage.ts'
+import type { PermissionMode } from '../core/provider.ts'
 import { UserError } from '../core/user-error.ts'
-import { AgentTransport, usualPatienceMs, type Answer, type Origin } from './agent-transport.ts'
+import { AgentTransport, usualPatienceMs, type Answer, type Asker, type Origin } from './agent-transport.ts'
 
-const from: Origin = { agent: 'main', place, strand: '' }
+const origin: Origin = { agent: 'main', place, strand: '' }
+const from: Asker = { ...origin, atMost: 'bypassPermissions' }
 
 /** An agent that others can ask, and what was brought to them later. */
 function askable(
   t: TestContext,
-  { patienceMs, path }: { readonly patienceMs?: number; readonly path?: string } = {},
+  {
+    patienceMs,
+    path,
+    permissionMode = 'ask',
+  }: { readonly patienceMs?: number; readonly path?: string; readonly permissionMode?: PermissionMode } = {},
 ) {
   let runs = true
   const brought: [Origin, Answer][] = []
@@ -29,7 +35,12 @@ function askable(
     },
     ...(patienceMs === undefined ? {} : { patienceMs }),
   })
-  const stage = setStage({ moreTransports: [['agent', transport]], ...(path === undefined ? {} : { path }) })
+  const settings = { permissionMode }
+  const stage = setStage({
+    settings,
+    moreTransports: [['agent', transport]],
+    ...(path === undefined ? {} : { path }),
+  })
   const end = new AbortController()
   t.after(() => end.abort())
   void transport.listen(stage.gateway.intake('agent', end.signal), end.signal)
@@ -57,7 +68,7 @@ test('whoever does not wait is brought the answer', async (t) => {
   const { transport, brought, signal } = askable(t)
   assert.equal(await transport.ask(from, 'look around', false, signal), undefined)
   await eventually(() => brought.length === 1)
-  assert.deepEqual(brought[0]?.[0], from)
+  assert.deepEqual(brought[0]?.[0], origin)
   assert.equal(brought[0]?.[1].text, 'echo look around')
 })
 
@@ -84,6 +95,19 @@ test('what an agent is asked may not change anything where only a person could g
   assert.equal(stage.provider.turns[0]?.permissionMode, 'readOnly')
 })
 
+for (const [own, asker, both] of [
+  ['bypassPermissions', 'readOnly', 'readOnly'],
+  ['bypassPermissions', 'ask', 'readOnly'],
+  ['bypassPermissions', 'acceptEdits', 'acceptEdits'],
+  ['acceptEdits', 'bypassPermissions', 'acceptEdits'],
+  ['bypassPermissions', 'bypassPermissions', 'bypassPermissions'],
+] as const)
+  test(`asked by an agent with ${asker}, one with ${own} has ${both}: nobody gets more leave by asking`, async (t) => {
+    const { transport, stage, signal } = askable(t, { permissionMode: own })
+    await transport.ask({ ...origin, atMost: asker }, 'rm -rf', true, signal)
+    assert.equal(stage.provider.turns[0]?.permissionMode, both)
+  })
+
 test('an answer that is brought goes on with the conversation that asked, once', async (t) => {
   const { stage } = askable(t)
   const answer = { id: '1', text: '@coder says: it is done' }
@@ -109,7 +133,7 @@ test('whoever was promised an answer is told when ductor ended in the middle of 
   const after = askable(t, { path })
   after.stage.gateway.start()
   await eventually(() => after.brought.length === 1)
-  assert.deepEqual(after.brought[0]?.[0], from)
+  assert.deepEqual(after.brought[0]?.[0], origin)
   assert.match(after.brought[0]?.[1].text ?? '', /restarted in the middle/)
   assert.equal(after.stage.provider.turns.length, 0, 'it is not run again by itself')
 })

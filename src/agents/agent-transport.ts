@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Place } from '../core/message.ts'
+import type { PermissionMode } from '../core/provider.ts'
 import {
   DeliveryError,
   type Content,
@@ -19,6 +20,11 @@ export interface Origin {
   readonly agent: string
   readonly place: Place
   readonly strand: string
+}
+
+/** Who asks, and how much they may do: what they ask for may do no more. */
+export interface Asker extends Origin {
+  readonly atMost: PermissionMode
 }
 
 /** `id` is the same however often it is brought. */
@@ -89,7 +95,12 @@ export class AgentTransport implements Transport {
    * Asks; resolves with the answer, or with undefined where it will be brought later: because nobody waits, or because
    * it takes too long.
    */
-  async ask(from: Origin, text: string, wait: boolean, signal: AbortSignal): Promise<string | undefined> {
+  async ask(
+    { atMost, ...from }: Asker,
+    text: string,
+    wait: boolean,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     if (this.#intake === undefined) throw new UserError('That agent is stopping.')
     if (text.trim() === '') throw new UserError('The question is empty.')
     const messageId = randomUUID()
@@ -110,6 +121,7 @@ export class AgentTransport implements Transport {
             group: true,
             addressed: true,
             text,
+            atMost,
           },
         ],
         wait ? {} : promised,

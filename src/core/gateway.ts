@@ -12,7 +12,7 @@ import type { Inbound, Message, Place } from './message.ts'
 import { Notices } from './notices.ts'
 import type { Outbox } from './outbox.ts'
 import type { Installation } from './place-control.ts'
-import type { UnpromptedTurn } from './provider.ts'
+import type { PermissionMode, UnpromptedTurn } from './provider.ts'
 import { pressedForMs } from './press.ts'
 import { recover } from './recover.ts'
 import type { Store } from './store.ts'
@@ -149,12 +149,13 @@ export class Gateway implements Flow {
     return `${part.name} goes into the chat.`
   }
 
-  /** May the agent of this conversation ask another one now? Throws `UserError` where it may not. */
-  allowQuestion(place: Place, strand: string): void {
+  /** Gives how much the agent of this conversation may do. Throws `UserError` where it may not ask another one now. */
+  allowQuestion(place: Place, strand: string): PermissionMode {
     if (this.conversation(place, strand).answersInARow >= mostAnswersInARow)
       throw new UserError(
         `${mostAnswersInARow} answers have come since a person wrote here: say how far you are, and ask again when they have answered.`,
       )
+    return this.agent.settings().permissionMode
   }
 
   /** Another agent has answered what this conversation's agent asked; it goes on with that. */

@@ -1,3 +1,5 @@
+import type { PermissionMode } from './provider.ts'
+
 /**
  * Where a conversation lives. Only the transport that made a place reads `chat` and `thread`;
  * everyone else compares `key`.
@@ -64,6 +66,8 @@ export interface Message extends InboundBase {
    * within a moment from the same person belongs to the same turn.
    */
   readonly partial?: boolean
+  /** Its turn may do no more than this, whatever the agent may do otherwise: another agent asks, which may do no more. */
+  readonly atMost?: PermissionMode
 }
 
 /** The text of an earlier message was changed. */

@@ -86,7 +86,7 @@ export async function turnOf(start: TurnStart): Promise<Turn> {
     prompt: promptOf(message, brought),
     attachments: filesOf(brought),
     cwd: agent.workspace,
-    permissionMode: permissionMode(agent, transport),
+    permissionMode: permissionMode(agent, transport, message.atMost),
     ...(session === undefined ? {} : { resume: session.id }),
     ...(grants.length === 0 ? {} : { grants }),
     ...(instructions === undefined ? {} : { instructions }),
@@ -96,9 +96,17 @@ export async function turnOf(start: TurnStart): Promise<Turn> {
   }
 }
 
+/** From the strictest on. */
+const strictness: readonly PermissionMode[] = ['readOnly', 'plan', 'ask', 'acceptEdits', 'bypassPermissions']
+
 /** Where another agent asks, nobody is there who could give leave. */
-function permissionMode(agent: Agent, transport: Transport | undefined): PermissionMode {
-  const { permissionMode: wanted } = agent.settings()
+function permissionMode(
+  agent: Agent,
+  transport: Transport | undefined,
+  atMost: PermissionMode = 'bypassPermissions',
+): PermissionMode {
+  const { permissionMode: own } = agent.settings()
+  const wanted = strictness.find((mode) => mode === own || mode === atMost) ?? 'readOnly'
   const nobody = transport?.asksNobody === true
   return nobody && (wanted === 'ask' || wanted === 'plan') ? 'readOnly' : wanted
 }
