@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
+import { eventually } from '../../tests/support/eventually.ts'
 import { place, silentLog } from '../../tests/support/stage.ts'
 import type { ToolServer } from '../core/provider.ts'
 import { UserError } from '../core/user-error.ts'
@@ -171,3 +172,39 @@ test('a call that is too large is refused, also where it does not say how large 
   }
   assert.deepEqual(calls, [])
 })
+
+for (const way of ['program', 'mcp'] as const)
+  test(`who has called (${way}) and is gone, as after /stop, waits for no answer any more`, async (t) => {
+    const called = Promise.withResolvers<AbortSignal>()
+    const channel = await ToolChannel.open({
+      log: silentLog,
+      answer: (_from, _call, signal) => {
+        called.resolve(signal)
+        return new Promise(() => {})
+      },
+    })
+    t.after(() => channel.close())
+    const { url, token, program } = channel.serverFor(caller)
+    const input = { agent: 'coder', message: 'build it', wait: true }
+    const gone = new AbortController()
+    const asked = fetch(way === 'mcp' ? url : (program.env[channelVariables.url] ?? ''), {
+      method: 'POST',
+      signal: gone.signal,
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2025-06-18',
+      },
+      body: JSON.stringify(
+        way === 'mcp'
+          ? { jsonrpc: '2.0', id: 1, ...callOf('ask_agent', input) }
+          : { tool: 'ask_agent', input },
+      ),
+    }).then((response) => response.text())
+    const signal = await called.promise
+    assert.ok(!signal.aborted)
+    gone.abort()
+    await assert.rejects(asked)
+    await eventually(() => signal.aborted)
+  })

@@ -106,12 +106,16 @@ export class ToolChannel {
     if (body === undefined) return reply(response, 413, { text: 'too large', failed: true })
     const parsed = call.safeParse(parse(body))
     if (!parsed.success) return reply(response, 400, { text: 'That is no call of a tool.', failed: true })
-    reply(response, 200, await this.#do(registered.caller, parsed.data))
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    reply(response, 200, await this.#do(registered.caller, parsed.data, gone.signal))
   }
 
-  async #do(caller: Caller, what: ToolCall): Promise<Outcome> {
+  /** `gone`: whoever has called hears no answer any more. */
+  async #do(caller: Caller, what: ToolCall, gone: AbortSignal): Promise<Outcome> {
+    const signal = AbortSignal.any([this.#closing.signal, gone])
     try {
-      return { text: await this.#deps.answer(caller, what, this.#closing.signal), failed: false }
+      return { text: await this.#deps.answer(caller, what, signal), failed: false }
     } catch (error) {
       if (error instanceof UserError) return { text: error.message, failed: true }
       this.#deps.log.error({ err: error, place: caller.place.key, tool: what.tool }, 'a tool failed')
@@ -130,8 +134,10 @@ export class ToolChannel {
     const { getRequestListener } = await import('@hono/node-server')
     const { createMcpHandler } = await import('@modelcontextprotocol/server')
     const { mcpServer } = await import('./mcp-server.ts')
-    const handler = createMcpHandler(() => mcpServer((asked) => this.#do(caller, asked)))
-    return getRequestListener((request) => handler.fetch(request))
+    return getRequestListener((request) => {
+      const server = () => mcpServer((asked) => this.#do(caller, asked, request.signal))
+      return createMcpHandler(server).fetch(request)
+    })
   }
 
   #find(authorization: string): Registered | undefined {
