@@ -57,8 +57,7 @@ export interface Message extends InboundBase {
   readonly messageId: string
   readonly text: string
   readonly attachments?: readonly Attachment[]
-  /** The message that this one answers. `text`: its words, or those that were quoted of it. */
-  readonly replyTo?: { readonly messageId: string; readonly text?: string }
+  readonly replyTo?: Answered
   /** Who wrote it first, by name, where it was passed on. */
   readonly forwardedFrom?: string
   /**
@@ -68,6 +67,15 @@ export interface Message extends InboundBase {
   readonly partial?: boolean
   /** Its turn may do no more than this, whatever the agent may do otherwise: another agent asks, which may do no more. */
   readonly atMost?: PermissionMode
+}
+
+/** The message that another one answers. */
+export interface Answered {
+  readonly messageId: string
+  /** Its words, or those that were quoted of it. */
+  readonly text?: string
+  /** Its files, unless they are the bot's own: in a group nobody may have shown them to the agent before. */
+  readonly attachments?: readonly Attachment[]
 }
 
 /** The text of an earlier message was changed. */

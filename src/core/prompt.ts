@@ -27,6 +27,8 @@ function nameOf(name: string): string {
 /** An attachment as it stands when its turn begins. */
 export interface Brought {
   readonly attachment: Attachment
+  /** It came with the message that was answered. */
+  readonly answered?: boolean
   /** What was said in it. */
   readonly transcript?: string
   /** Why it is not here, in a sentence. */
@@ -38,16 +40,26 @@ export interface Brought {
 /** The prompt: what the person wrote, what it answers, and which files came with it. Pure. */
 export function promptOf(message: Message, brought: readonly Brought[]): string {
   const quoted = message.replyTo?.text?.trim()
+  const answered = brought.filter((each) => each.answered === true)
+  const own = brought.filter((each) => each.answered !== true)
   return [
     ...(quoted === undefined || quoted === '' ? [] : [`(in reply to:)\n${quote(quoted)}`]),
-    ...(wordsOf(message) === '' ? [] : [wordsOf(message)]),
-    ...brought.flatMap(({ transcript }) =>
-      transcript === undefined ? [] : [`(spoken, and written down by a program:)\n${transcript.trim()}`],
+    ...spokenIn(answered).map(
+      (text) => `(in reply to what was spoken, and written down by a program:)\n${quote(text)}`,
     ),
-    ...(brought.length === 0
-      ? []
-      : [`(files that came with this message:)\n${brought.map(lineOf).join('\n')}`]),
+    ...(wordsOf(message) === '' ? [] : [wordsOf(message)]),
+    ...spokenIn(own).map((text) => `(spoken, and written down by a program:)\n${text}`),
+    ...listed('files that came with this message', own),
+    ...listed('files of the message that it answers', answered),
   ].join('\n\n')
+}
+
+function spokenIn(brought: readonly Brought[]): readonly string[] {
+  return brought.flatMap(({ transcript }) => (transcript === undefined ? [] : [transcript.trim()]))
+}
+
+function listed(what: string, brought: readonly Brought[]): readonly string[] {
+  return brought.length === 0 ? [] : [`(${what}:)\n${brought.map(lineOf).join('\n')}`]
 }
 
 function quote(text: string): string {

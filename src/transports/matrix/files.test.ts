@@ -54,6 +54,31 @@ describe('files', missing === undefined ? {} : { skip: missing }, async () => {
     assert.deepEqual(await readFile(path), png)
   })
 
+  test('the file of a message that is answered comes along; of the bot’s own, the name', async (t) => {
+    const { bot, owner, room } = await meet(t)
+    const url = await owner.upload(png, 'image/png')
+    const picture = { msgtype: 'm.image', filename: 'cat.png', url, info: { mimetype: 'image/png' } }
+    const theirs = await owner.say(room, 'a cat', picture)
+    await owner.reply(room, theirs, 'is it?')
+    const [, asked] = await bot.messages(2)
+    assert.equal(asked?.replyTo?.text, 'a cat')
+    const [shown] = asked?.replyTo?.attachments ?? []
+    assert.ok(shown !== undefined)
+    const { path = '' } = await fetched(bot, shown)
+    assert.deepEqual(await readFile(path), png)
+    const own = join(bot.home, 'report.pdf')
+    await writeFile(own, png)
+    const ours = await bot.post(room, 'report', {
+      kind: 'file',
+      size: png.length,
+      path: own,
+      name: 'report.pdf',
+      mimeType: 'application/pdf',
+    })
+    await owner.reply(room, ours, 'shorter')
+    assert.deepEqual((await bot.messages(3)).at(-1)?.replyTo, { messageId: ours, text: 'report.pdf' })
+  })
+
   test('every kind of file is what it is, and a name alone is no caption', async (t) => {
     const { bot, owner, room } = await meet(t)
     const voice = { 'org.matrix.msc3245.voice': {}, 'org.matrix.msc1767.audio': { duration: 900 } }

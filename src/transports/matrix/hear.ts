@@ -1,4 +1,4 @@
-import type { Inbound, Message, Place, Sender } from '../../core/message.ts'
+import type { Answered, Attachment, Inbound, Message, Place, Sender } from '../../core/message.ts'
 import { calls, withoutCall, type Self } from './addressed.ts'
 import { attachmentOf, captionOf } from './attached.ts'
 import { threadIn, type Authors } from './authors.ts'
@@ -86,7 +86,7 @@ function said(
     text: text ?? '',
     // Several files are several events, and what they are for is often said in one more.
     ...(attachment === undefined ? {} : { attachments: [attachment], partial: true }),
-    ...(original === undefined ? {} : { replyTo: replyTo(original) }),
+    ...(original === undefined ? {} : { replyTo: replyTo(original, hearing.self) }),
   }
 }
 
@@ -166,6 +166,7 @@ interface Original {
   readonly messageId: string
   readonly sender: string | undefined
   readonly text: string | undefined
+  readonly attachment: Attachment | undefined
 }
 
 /** The message that this one answers. A message in a thread names one too, for clients without threads. */
@@ -178,15 +179,20 @@ async function answered(
   if (messageId === undefined || relation?.is_falling_back === true) return undefined
   const event = await authors.look(room, messageId, signal)
   const content = messageContent.safeParse(event?.content).data
+  const attachment = content && attachmentOf(content)
   return {
     messageId,
     sender: event?.sender,
-    text: content === undefined ? undefined : withoutQuote(content.body),
+    text: content && (attachment === undefined ? withoutQuote(content.body) : captionOf(content)),
+    attachment,
   }
 }
 
-function replyTo({ messageId, text }: Original): { readonly messageId: string; readonly text?: string } {
-  return text === undefined ? { messageId } : { messageId, text }
+function replyTo({ messageId, sender, text, attachment }: Original, self: Self): Answered {
+  if (attachment === undefined) return text === undefined ? { messageId } : { messageId, text }
+  // The agent has its own files; what it needs to know is which one is meant.
+  if (sender === self.userId) return { messageId, text: text ?? attachment.name }
+  return { messageId, ...(text === undefined ? {} : { text }), attachments: [attachment] }
 }
 
 /** Older clients repeat what they answer: `> <@name:server> …` lines, and an empty one. People's own quotes stay. */

@@ -109,6 +109,41 @@ describe('what is heard on Telegram', () => {
     assert.deepEqual(quoting.kind === 'message' && quoting.replyTo, { messageId: '2', text: 'whole' })
   })
 
+  test('brings the file of what it answers, in a group where nobody else could show it; of the bot’s own, the name', () => {
+    const photo = [{ file_id: 'f', file_unique_id: 'u', file_size: 9, width: 8, height: 8 }]
+    const theirs = inbound(
+      message({
+        text: 'what is it?',
+        reply_to_message: { message_id: 2, from: ann, photo, caption: 'look' },
+      }),
+    )
+    assert.ok(theirs.kind === 'message')
+    assert.equal(theirs.attachments, undefined)
+    assert.deepEqual(theirs.replyTo, {
+      messageId: '2',
+      text: 'look',
+      attachments: [
+        {
+          kind: 'picture',
+          name: 'photo_u.jpg',
+          mimeType: 'image/jpeg',
+          size: 9,
+          remote: JSON.stringify({ file: 'f', unique: 'u' }),
+        },
+      ],
+    })
+    const elsewhere = inbound(message({ text: 'what is it?', external_reply: { origin: {}, photo } }))
+    assert.deepEqual(elsewhere.kind === 'message' && elsewhere.replyTo, {
+      messageId: '',
+      attachments: theirs.replyTo?.attachments,
+    })
+    const document = { file_id: 'f', file_unique_id: 'u', file_name: 'report.pdf' }
+    const ours = inbound(
+      message({ text: 'shorter', reply_to_message: { message_id: 2, from: { ...ann, id: 99 }, document } }),
+    )
+    assert.deepEqual(ours.kind === 'message' && ours.replyTo, { messageId: '2', text: 'report.pdf' })
+  })
+
   test('is a command without the name of the bot', () => {
     const command = (text: string, length: number) => ({
       text,

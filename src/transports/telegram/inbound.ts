@@ -1,4 +1,4 @@
-import type { Inbound, Place, Sender } from '../../core/message.ts'
+import type { Answered, Inbound, Place, Sender } from '../../core/message.ts'
 import type { Fact } from './chats.ts'
 import { attachmentsOf, saidOf } from './media-in.ts'
 import {
@@ -98,7 +98,7 @@ function hearMessage(wire: WireMessage, update: Update, { me, originalOf }: Ears
   }
   const event = `${update.update_id}:${wire.chat.id}:${wire.message_id}`
   if (edited) return { kind: 'inbound', facts, inbound: { kind: 'edit', id: `${event}:edit`, ...base } }
-  const replyTo = replyOf(wire)
+  const replyTo = replyOf(wire, me)
   const forwardedFrom = forwarderOf(wire)
   const partial =
     wire.media_group_id !== undefined || wire.forward_origin !== undefined || text.length >= splitFrom
@@ -222,11 +222,19 @@ function answered(wire: WireMessage): WireMessage['reply_to_message'] {
 }
 
 /** What was quoted may be of a message in another chat: then only its words are known. */
-function replyOf(wire: WireMessage): { messageId: string; text?: string } | undefined {
+function replyOf(wire: WireMessage, me: Me): Answered | undefined {
   const reply = answered(wire)
-  const text = wire.quote?.text ?? reply?.text ?? reply?.caption
-  if (reply === undefined && text === undefined) return undefined
-  return { messageId: String(reply?.message_id ?? ''), ...(text === undefined ? {} : { text }) }
+  // The agent has its own files; what it needs to know is which one is meant.
+  const own = reply?.from?.id === me.id
+  const text =
+    wire.quote?.text ?? reply?.text ?? reply?.caption ?? (own ? reply.document?.file_name : undefined)
+  const attachments = own ? [] : attachmentsOf(reply ?? wire.external_reply ?? {})
+  if (reply === undefined && text === undefined && attachments.length === 0) return undefined
+  return {
+    messageId: String(reply?.message_id ?? ''),
+    ...(text === undefined ? {} : { text }),
+    ...(attachments.length === 0 ? {} : { attachments }),
+  }
 }
 
 function hearPress(

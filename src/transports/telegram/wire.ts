@@ -88,8 +88,8 @@ const message = place.extend({
   caption_entities: z.array(entity).optional(),
   media_group_id: z.string().optional(),
   forward_origin: origin.optional(),
-  reply_to_message: z
-    .object({
+  reply_to_message: media
+    .extend({
       message_id: z.int(),
       from: user.optional(),
       text: z.string().optional(),
@@ -97,6 +97,8 @@ const message = place.extend({
       forum_topic_created: topicOpened.optional(),
     })
     .optional(),
+  /** What is answered, where it lies in another chat. */
+  external_reply: media.optional().catch(undefined),
   quote: z.object({ text: z.string() }).optional(),
   migrate_to_chat_id: z.int().optional(),
   migrate_from_chat_id: z.int().optional(),

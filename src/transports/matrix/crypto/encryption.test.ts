@@ -194,9 +194,18 @@ describe('encrypted rooms', missing === undefined ? {} : { skip: missing }, asyn
     await bot.start()
     await person.hears(room, bot.id, /came unencrypted.*so I do not read it/)
     await talk(stage, 'mine again')
+    const plain = person.events(room).find((event) => event.getWireContent()['body'] === 'pwned')
+    const relation = { 'm.in_reply_to': { event_id: plain?.getId() } }
+    await person.client.sendEvent(
+      room,
+      'm.room.message' as never,
+      { ...say('who was that?'), 'm.relates_to': relation } as never,
+    )
+    const [, , quoting] = await bot.messages(3)
+    assert.deepEqual(quoting?.replyTo, { messageId: plain?.getId() }, 'it is not quoted either')
     assert.deepEqual(
       bot.store.taken.map((one) => (one.kind === 'message' ? one.text : one.kind)),
-      ['mine', 'mine again'],
+      ['mine', 'mine again', 'who was that?'],
     )
     await person.client.sendEvent(
       room,
@@ -206,7 +215,7 @@ describe('encrypted rooms', missing === undefined ? {} : { skip: missing }, asyn
         [response]: { answers: ['1'] },
       } as never,
     )
-    const [, , pressed] = await bot.taken(3)
+    const [, , , pressed] = await bot.taken(4)
     assert.ok(pressed?.kind === 'press')
     assert.deepEqual(pressed.pressed, { messageId: poll, number: 1 })
   })

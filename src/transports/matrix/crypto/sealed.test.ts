@@ -245,12 +245,19 @@ describe('messages whose keys do not come', missing === undefined ? {} : { skip:
       file: { ...info, url },
       info: { size: bytes.length },
     }
-    await person.client.sendMessage(room, file as never)
-    const [message] = await bot.messages(1)
-    const [attachment] = message?.attachments ?? []
-    assert.ok(attachment !== undefined && message !== undefined)
-    const fetched = await bot.transport.fetch?.(attachment, message.place, signal)
-    assert.deepEqual(await readFile(fetched?.path ?? ''), bytes)
+    const { event_id: id } = await person.client.sendMessage(room, file as never)
+    const answer = {
+      msgtype: 'm.text',
+      body: 'this one',
+      'm.relates_to': { 'm.in_reply_to': { event_id: id } },
+    }
+    await person.client.sendMessage(room, answer as never)
+    const [message, reply] = await bot.messages(2)
+    for (const attachment of [message?.attachments?.[0], reply?.replyTo?.attachments?.[0]]) {
+      assert.ok(attachment !== undefined && message !== undefined)
+      const fetched = await bot.transport.fetch?.(attachment, message.place, signal)
+      assert.deepEqual(await readFile(fetched?.path ?? ''), bytes)
+    }
 
     const path = join(bot.home, 'answer.bin')
     await writeFile(path, bytes)

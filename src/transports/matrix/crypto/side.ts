@@ -208,9 +208,16 @@ export class CryptoSide {
     await this.#now.client.call({ method: 'PUT', path: where, body }, done, signal)
   }
 
-  /** The event as it was meant, where it is encrypted and can be read; nobody is told of what cannot. */
+  /**
+   * The event as it was meant, where it is encrypted and can be read; nobody is told of what cannot. What the homeserver
+   * may have written itself is empty where only what is signed counts.
+   */
   async reveal(room: string, event: RoomEvent, signal: AbortSignal): Promise<RoomEvent> {
-    if (event.type !== 'm.room.encrypted') return event
+    const { isEncrypted, matrix } = this.#deps
+    if (event.type !== 'm.room.encrypted') {
+      const doubtful = matrix.encryption.trust === 'signed-devices' && isEncrypted(room)
+      return doubtful ? { ...event, content: {} } : event
+    }
     const opened = await this.encryption.open(room, event, signal)
     return opened.is === 'open' ? opened.event : event
   }
