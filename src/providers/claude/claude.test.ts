@@ -257,17 +257,29 @@ real('a message that is put into a running text is answered in the same turn', a
   assert.equal(events.filter(({ type }) => type === 'turn.ended').length, 1)
 })
 
-real('an interrupt takes what was put in along', async ({ run, provider }) => {
-  let steered = false
-  const events = await run('slow 10000', {}, async ({ type }, turn) => {
-    if (type !== 'text' || steered) return
-    steered = true
-    await provider.steer(turn.id, 'say by the way', [])
-    void provider.interrupt(turn.id)
-  })
-  assert.equal(endOf(events).stop, 'cancelled')
-  assert.equal(textOf(await run('say back', { resume: sessionOf(events) })), 'back')
-})
+real(
+  'words that an interrupt takes along, or the end of Claude, are told',
+  async ({ run, provider, processes }) => {
+    for (const [how, stop] of [
+      ['interrupt', 'cancelled'],
+      ['kill', 'failed'],
+    ] as const) {
+      let steered = false
+      const events = await run('slow 10000', {}, async ({ type }, turn) => {
+        if (type !== 'text' || steered) return
+        steered = true
+        assert.equal(await provider.steer(turn.id, 'say by the way', []), 'taken')
+        if (how === 'interrupt') return void provider.interrupt(turn.id)
+        const [pid = 0] = await processes()
+        process.kill(pid, 'SIGKILL')
+      })
+      assert.equal(endOf(events).stop, stop)
+      assert.doesNotMatch(textOf(events), /by the way/)
+      assert.match(JSON.stringify(events), /was not taken up.*say by the way/)
+      assert.equal(textOf(await run('say back', { resume: sessionOf(events) })), 'back')
+    }
+  },
+)
 
 real(
   'when Claude is killed in the middle of a tool, the tool goes too',

@@ -213,7 +213,7 @@ export class ClaudeSession {
     const turn = this.#turns.running(turnId)
     if (turn === undefined || turn.cut !== undefined) return 'over'
     const uuid = randomUUID()
-    turn.steers.set(uuid, false)
+    turn.steers.set(uuid, { words: prompt, state: 'waits' })
     this.#speech.prompt(prompt, pictures, { uuid, priority: 'next' })
     return 'taken'
   }

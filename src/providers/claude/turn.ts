@@ -20,6 +20,12 @@ export interface Ending {
 /** Who cut a turn short: a person, or its own long silence (milliseconds). */
 export type Cut = { readonly by: 'person' } | { readonly by: 'silence'; readonly ms: number }
 
+/** A message that was put into a turn. `dropped`: Claude has thrown it away. */
+export interface Steer {
+  readonly words: string
+  state: 'waits' | 'begun' | 'dropped'
+}
+
 /** A turn as its session sees it: what is known of it until it ends. */
 export class ClaudeTurn {
   readonly id: string
@@ -30,8 +36,8 @@ export class ClaudeTurn {
   readonly promptId: string | undefined
   /** How far its prompt has come: Claude tells when it is queued and when it is begun, where it tells at all. */
   prompt: 'sent' | 'queued' | 'started' = 'sent'
-  /** Messages that were put into it, by uuid: has Claude begun with them? */
-  readonly steers = new Map<string, boolean>()
+  /** Messages that were put into it, by uuid. */
+  readonly steers = new Map<string, Steer>()
   /** The ending that waits for them. */
   held: Ending | undefined
   ending: Ending | undefined
@@ -55,7 +61,7 @@ export class ClaudeTurn {
 
   /** Messages wait for Claude to begin with them. */
   get awaited(): boolean {
-    return [...this.steers.values()].includes(false)
+    return [...this.steers.values()].some(({ state }) => state === 'waits')
   }
 
   /** Adds one result to what the turn used; `costUsd` is that of this result alone. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { gist } from '../../core/gist.ts'
 import type { TurnEvent, UnpromptedTurn } from '../../core/provider.ts'
 import type { SessionCost } from './cost.ts'
 import { duration, Silence, type SilenceLimits } from './silence.ts'
@@ -65,7 +66,7 @@ export class Turns {
     const turn = this.#of(message)
     // After an answer that was complete, only what was put in can be what Claude begins with.
     if (turn?.held !== undefined && begins(message))
-      for (const uuid of turn.steers.keys()) turn.steers.set(uuid, true)
+      for (const steer of turn.steers.values()) steer.state = 'begun'
     return turn
   }
 
@@ -114,9 +115,10 @@ export class Turns {
       if (state === 'cancelled') this.finish(prompted, prompted.cutEnding())
     }
     for (const turn of this.all) {
-      if (!turn.steers.has(uuid)) continue
-      if (state === 'started' || state === 'completed') turn.steers.set(uuid, true)
-      if (state === 'cancelled') turn.steers.delete(uuid)
+      const steer = turn.steers.get(uuid)
+      if (steer === undefined) continue
+      if (state === 'started' || state === 'completed') steer.state = 'begun'
+      if (state === 'cancelled') steer.state = 'dropped'
       if (state === 'cancelled' && turn.held !== undefined && !turn.awaited) this.finish(turn, turn.held)
     }
   }
@@ -153,6 +155,7 @@ export class Turns {
       const cut = turn.cut !== undefined || turn.signal.aborted
       const failure = { ...turn.failure(error), ...(mute ? { fate: 'mute' as const } : {}) }
       turn.ending ??= cut ? turn.cutEnding() : failure
+      for (const steer of turn.steers.values()) if (steer.state === 'waits') steer.state = 'dropped'
       this.#end(turn)
     }
   }
@@ -170,12 +173,21 @@ export class Turns {
 
   #end(turn: ClaudeTurn): void {
     turn.silence?.end()
+    // Whoever stops all has dropped it; else nobody would know that it was thrown away.
+    if (!turn.signal.aborted)
+      for (const { words, state } of turn.steers.values())
+        if (state === 'dropped' || (state === 'waits' && turn.cut !== undefined))
+          turn.channel.put({ type: 'notice', message: unheard(words) })
     turn.channel.end()
     turn.ended.resolve()
     const own = turn === this.#own
     if (own) this.#own = undefined
     this.#deps.over(turn, own)
   }
+}
+
+function unheard(words: string): string {
+  return `What was put in was not taken up: “${gist(words, 200)}”. Send it again if it still holds.`
 }
 
 const endedWell: Ending = { event: { type: 'turn.ended', stop: 'end_turn' } }
