@@ -14,6 +14,7 @@ export class Condition {
   #reported: TransportReport | undefined
   #webhook = false
   #conflictSince: number | undefined
+  #deaf = false
 
   constructor(deps: ConditionDeps) {
     this.#deps = deps
@@ -26,6 +27,11 @@ export class Condition {
   /** Does another program poll, too? */
   get inConflict(): boolean {
     return this.#conflictSince !== undefined
+  }
+
+  /** Do updates wait which no poll brings? Polls that bring nothing are no sign of health then. */
+  get isDeaf(): boolean {
+    return this.#deaf
   }
 
   get webhookInTheWay(): boolean {
@@ -46,6 +52,7 @@ export class Condition {
 
   connected(): void {
     this.#conflictSince = undefined
+    this.#deaf = false
     if (!this.isConnected) this.#report({ state: 'connected' })
   }
 
@@ -55,6 +62,7 @@ export class Condition {
 
   /** Updates wait, and no poll brings them. */
   deaf(waiting: number): void {
+    this.#deaf = true
     const many = waiting === 1 ? 'a message waits' : `${waiting} messages wait`
     const detail = `${many} at ${this.#deps.host} for ${this.#bot} and do not come; ductor asks again by other ways. If that lasts, something between this machine and Telegram (a proxy?) answers in its place.`
     this.#report({ state: 'failed', detail })
@@ -70,6 +78,7 @@ export class Condition {
   trouble(error: CallError, failures: number): void {
     const { log, now } = this.#deps
     log.debug({ failure: error.failure, code: error.code, reason: error.message, failures }, 'a poll failed')
+    this.#deaf = false
     this.#webhook = error.code === 409 && /webhook/i.test(error.message)
     if (error.code === 409) this.#conflictSince ??= now()
     // A connection that breaks once in a while is no trouble; one that cannot be had again is.

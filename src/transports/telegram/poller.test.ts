@@ -131,6 +131,25 @@ describe('the poller', { concurrency: 4 }, () => {
     await stage.reported('connected', stage.reports.indexOf(failed))
   })
 
+  test('is not connected again only because polls come back empty, and asks no faster for that', async () => {
+    const tempo = { pollSeconds: 1, quietMs: 300, firstPauseMs: 50 }
+    await using stage = await Stage.open({ tempo })
+    stage.network.breaks('getUpdates', { how: 'deaf', always: true }, Infinity)
+    await stage.connect()
+    stage.network.person(4711).writes('can you hear me?')
+    const failed = await stage.reported('failed')
+    const looks = stage.network.calls('getWebhookInfo').length
+    const polls = stage.heard
+    // Whoever asks how it fares at any time between two looks must be told the truth.
+    await eventually(() => stage.network.calls('getWebhookInfo').length >= looks + 4, 'more looks around')
+    assert.equal(stage.reports.at(-1), failed)
+    assert.ok(stage.heard - polls < 60, `${stage.heard - polls} polls`)
+    // Somebody else does away with what waits.
+    const { apiRoot, token } = stage.network
+    await fetch(`${apiRoot}/bot${token}/deleteWebhook?drop_pending_updates=true`)
+    await stage.reported('connected', stage.reports.indexOf(failed))
+  })
+
   test('is not fooled by quiet itself', async () => {
     await using stage = await Stage.open({ tempo: { pollSeconds: 1, quietMs: 50 } })
     await stage.connect()

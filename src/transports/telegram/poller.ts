@@ -40,6 +40,8 @@ const offsetAtKey = 'offset_at'
 /** After a week without updates Telegram begins its numbers anew: an old offset says nothing then. */
 const offsetLifeMs = 6 * 24 * 3_600_000
 const conflictPollSeconds = 3
+/** A poll that was to wait and ends sooner with nothing was not held at all. */
+const soonMs = 500
 /** As many as Telegram gives at once. */
 const batchSize = 100
 
@@ -99,9 +101,13 @@ export class Poller {
     let offsetAt = savedNumber(intake, offsetAtKey) ?? now()
     while (!signal.aborted) {
       if (now() - offsetAt > offsetLifeMs) offset = undefined
+      const polledAt = performance.now()
       let batch = await this.#insist(() => this.#getUpdates(this.#pollApi, offset, signal), signal)
-      if (batch.length === 0) batch = await this.#lookAround(offset, signal)
-      this.#condition.connected()
+      if (batch.length === 0) {
+        if (performance.now() - polledAt < soonMs) await this.#restFromHaste(signal)
+        batch = await this.#lookAround(offset, signal)
+      }
+      if (batch.length > 0 || !this.#condition.isDeaf) this.#condition.connected()
       heard()
       const last = batch.at(-1)
       if (last === undefined) continue
@@ -178,7 +184,8 @@ export class Poller {
   /** When it has been quiet for long: is it really? What waits all the same is fetched over a new connection. */
   async #lookAround(offset: number | undefined, signal: AbortSignal): Promise<Batch> {
     const waiting = await this.#silence.check(signal)
-    if (waiting === undefined) return []
+    if (waiting === 0) this.#condition.connected()
+    if (waiting === undefined || waiting === 0) return []
     const { freshApi, log } = this.#deps
     const batch = await this.#insist(() => this.#getUpdates(freshApi, offset, signal), signal)
     log.warn({ waiting, came: batch.length }, 'updates waited that no poll brought')
@@ -194,10 +201,15 @@ export class Poller {
     return []
   }
 
+  /** Telegram holds a poll until there is something to hear. What answers at once, with nothing, is not flooded. */
+  async #restFromHaste(signal: AbortSignal): Promise<void> {
+    if (this.#patience() > 0) await sleep(this.#deps.tempo.firstPauseMs, undefined, { signal })
+  }
+
   /** Seconds. After trouble a short poll tells soon whether it is over; two that poll see each other only by waiting. */
   #patience(): number {
     const { pollSeconds } = this.#deps.tempo
-    if (this.#condition.isConnected) return pollSeconds
+    if (this.#condition.isConnected || this.#condition.isDeaf) return pollSeconds
     return this.#condition.inConflict ? Math.min(conflictPollSeconds, pollSeconds) : 0
   }
 

@@ -25,30 +25,29 @@ export class Silence {
     this.#since = this.#deps.now()
   }
 
-  /** How many updates wait, where it has been quiet for long and some do. */
+  /** How many updates wait, where it has been quiet for long; undefined: it has not, or nobody knows. */
   async check(signal: AbortSignal): Promise<number | undefined> {
     const { now, quietMs } = this.#deps
     if (now() - this.#since < quietMs) return undefined
     this.broken()
-    const waiting = await this.#waiting(signal)
-    return waiting === 0 ? undefined : waiting
+    return this.#waiting(signal)
   }
 
   /** Do some wait even now? */
   async stillWait(signal: AbortSignal): Promise<boolean> {
-    return (await this.#waiting(signal)) > 0
+    return ((await this.#waiting(signal)) ?? 0) > 0
   }
 
-  async #waiting(signal: AbortSignal): Promise<number> {
+  async #waiting(signal: AbortSignal): Promise<number | undefined> {
     const { api, log } = this.#deps
     try {
       const info = await api.call((bot, stop) => bot.getWebhookInfo(stop), signal)
-      return waitingUpdates.safeParse(info).data?.pending_update_count ?? 0
+      return waitingUpdates.safeParse(info).data?.pending_update_count
     } catch (error) {
       if (!(error instanceof CallError)) throw error
       // The polls themselves tell soon whether there is trouble.
       log.debug({ reason: error.message }, 'nobody says how many updates wait')
-      return 0
+      return undefined
     }
   }
 }
