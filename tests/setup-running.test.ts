@@ -165,6 +165,7 @@ test(
         assert.equal((await run('service', what)).code, 0, what)
       assert.deepEqual(readdirSync(units), [])
       assert.deepEqual(readFileSync(spoken, 'utf8').trimEnd().split('\n'), [
+        'systemctl --user show-environment',
         'systemctl --user daemon-reload',
         `systemctl --user enable ${unit}`,
         `systemctl --user reset-failed ${unit}`,
@@ -187,12 +188,14 @@ test(
   },
 )
 
-test('a service that cannot be installed says what the system said', async () => {
+test('a service that cannot be installed says what the system said, and leaves nothing that looks like one', async () => {
   await using stage = settled(web, { PATH: '' })
   mkdirSync(join(stage.person, 'x'))
-  const { code, stderr } = await stage.home.run('service', 'install')
+  const { code, stdout, stderr } = await stage.home.run('service', 'install')
   assert.equal(code, 1)
   assert.match(stderr, /did not succeed/)
+  assert.equal(stdout, '')
+  assert.match((await stage.home.run('status')).stdout, /Start it with “ductor”/)
 })
 
 test('uninstall without npm install -g removes nothing of the program, and the home only when it is told', async () => {

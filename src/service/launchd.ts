@@ -11,6 +11,7 @@ export function launchd(plan: ServicePlan, uid: number): ServiceRecipe {
   return {
     system: 'launchd',
     files: [{ path, text: plist(plan, label, log) }],
+    reach: [],
     install: [
       command(['launchctl', 'bootout', target], { optional: true }),
       command(['launchctl', 'enable', target]),

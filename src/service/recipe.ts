@@ -29,6 +29,8 @@ export interface ServiceRecipe {
   /** `systemd`, `launchd`, `Task Scheduler`. */
   readonly system: string
   readonly files: readonly { readonly path: string; readonly text: string }[]
+  /** Fail where that system cannot be talked to; run before anything is written. */
+  readonly reach: readonly Command[]
   readonly install: readonly Command[]
   readonly start: readonly Command[]
   readonly stop: readonly Command[]

@@ -24,6 +24,7 @@ export function isInstalled({ files }: ServiceRecipe): boolean {
 
 /** Writes the files and runs the commands. Throws `UserError` with what the system said. */
 export async function installService(recipe: ServiceRecipe, say: (line: string) => void): Promise<void> {
+  await runAll(recipe.reach)
   for (const { path, text } of recipe.files) {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text, { mode: 0o600 })

@@ -18,6 +18,7 @@ export function systemd(plan: ServicePlan, { uid, name }: UnitOwner): ServiceRec
   return {
     system: 'systemd',
     files: [{ path: join(plan.userHome, '.config', 'systemd', 'user', unit), text: unitFile(plan) }],
+    reach: [ctl('show-environment')],
     install: [
       ctl('daemon-reload'),
       ctl('enable', unit),
@@ -49,7 +50,7 @@ function withoutItsSystemd(said: string): string | undefined {
   if (!/connect to bus|not been booted with systemd|ENOENT/.test(said)) return undefined
   return existsSync('/run/systemd/system')
     ? 'You have no systemd of your own here. Log in as this person (by ssh, say, and not with su), and try again.'
-    : 'systemd does not run on this machine: let what does start “ductor”, and start it again after the exit code 42.'
+    : 'systemd does not run on this machine. Let your own supervisor start “ductor” with DUCTOR_SUPERVISOR=1 in its environment, and start it again when it ends with 42.'
 }
 
 function unitFile({ command: line, env, graceSeconds, home }: ServicePlan): string {

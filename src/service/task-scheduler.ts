@@ -16,6 +16,7 @@ export function taskScheduler(plan: ServicePlan, user: string): ServiceRecipe {
       { path: script, text: scriptFile(plan, log) },
       { path: task, text: taskFile(plan, script, user) },
     ],
+    reach: [],
     install: [schtasks('/Create', '/TN', plan.name, '/XML', task, '/F'), schtasks('/Run', '/TN', plan.name)],
     start: [schtasks('/Run', '/TN', plan.name)],
     stop: [schtasks('/End', '/TN', plan.name)],
