@@ -105,11 +105,13 @@ const scene = z
 
 /** The keys of config.json that are ours. */
 export const config = z.object({
-  telegram_token: token,
-  allowed_user_ids: userIds,
-  allowed_group_ids: groupIds,
-  group_mention_only: z.boolean({ error: 'must be true or false' }).default(false),
-  telegram_api_root: root,
+  telegram_token: token.describe('The token of the bot, from @BotFather.'),
+  allowed_user_ids: userIds.describe('The numbers of the people who may talk to the bot. Empty: nobody.'),
+  allowed_group_ids: groupIds.describe(
+    'The numbers of the groups that it works in, for these people. Empty: none.',
+  ),
+  group_mention_only: flag(false, 'In groups, hear only what is addressed to the bot.'),
+  telegram_api_root: root.describe('Another Bot API server than the public one.'),
   streaming,
   scene,
 })
