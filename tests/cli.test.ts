@@ -81,7 +81,8 @@ test('what the command line does not know ends with 2 and the nearest word', asy
     [['trace'], /“trace” needs the id/],
     [['try', '--port', 'http'], /“http” is no port/],
     [['try', '--port', '70000'], /“70000” is no port/],
-    [['try', '--port'], /port/],
+    [['try', '--port'], /--port needs a value/],
+    [['logs', '-n'], /--lines needs a value/],
     [['try', '--provider', 'hal'], /no provider “hal”/],
   ]
   for (const [args, said] of cases) {
@@ -101,6 +102,10 @@ test('version and help go to standard output', async () => {
   for (const verb of ['run', 'try', 'status', 'doctor', 'trace', 'stop'])
     assert.match(help.stdout, new RegExp(`ductor ${verb}`))
   assert.deepEqual(await home.run('--help'), help)
+  assert.match((await home.run('help', 'status')).stdout, /^Is it running, and how does it fare\?$/m)
+  const agents = (await home.run('help', 'agents')).stdout
+  assert.match(agents, /--telegram-token/)
+  assert.doesNotMatch(agents, /--install-service|--timezone/)
 })
 
 test('where nothing runs, status says so with 3 and leaves no trace', async () => {

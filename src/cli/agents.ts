@@ -19,7 +19,7 @@ import type { Call } from './main.ts'
 import { MisuseError } from './misuse.ts'
 import { Answers, answersFrom } from './onboarding/answers.ts'
 import { Left } from './onboarding/asker.ts'
-import { settable } from './onboarding/options.ts'
+import { settableForAgents } from './onboarding/options.ts'
 import { Replay } from './onboarding/replay.ts'
 import { Terminal } from './onboarding/terminal.ts'
 import { existingFile } from './onboarding/write.ts'
@@ -114,7 +114,7 @@ async function asking(
 }
 
 async function interviewFor(interview: Interview, home: string, name: string): Promise<Answered> {
-  const all = (await settable()).filter(({ setUp: { exclusive } }) => exclusive !== true)
+  const all = await settableForAgents()
   const picked = await interview.choose({
     option: 'transport',
     ask: `Where will you write to ${name}?`,

@@ -8,7 +8,7 @@ export async function help(name?: string): Promise<string> {
   const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
   if (verb === undefined) throw new MisuseError(`there is no “${name}”${meant(name, Object.keys(verbs))}`)
   const options = { ...verb.options, ...(await verb.more?.()) }
-  return [`${usage(name, verb)}\n\n${capital(verb.summary)}.`, ...linesOf(options)].join('\n')
+  return [`${usage(name, verb)}\n\n${sentence(verb.summary)}`, ...linesOf(options)].join('\n')
 }
 
 function overview(): string {
@@ -40,6 +40,6 @@ function usage(name: string, { arguments: words }: Verb): string {
   return ['ductor', name, ...(words === undefined ? [] : [words])].join(' ')
 }
 
-function capital(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
+function sentence(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1) + (text.endsWith('?') ? '' : '.')
 }

@@ -38,6 +38,8 @@ export function readOptions(argv: readonly string[], options: Readonly<Record<st
     }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
+    const lacking = /^Option '(?:-\w, )?(--[\w-]+) <value>' argument missing/.exec(error.message)?.[1]
+    if (lacking !== undefined) throw new MisuseError(`${lacking} needs a value`, { cause: error })
     const unknown = /^Unknown option '(-[^']*)'/.exec(error.message)?.[1]
     if (unknown === undefined) throw new MisuseError(error.message, { cause: error })
     const known = Object.keys(options).map((flag) => `--${flag}`)

@@ -93,7 +93,7 @@ export const verbs: Readonly<Record<string, Verb>> = {
       transport: { type: 'string', says: 'with add: where it talks' },
       'non-interactive': { type: 'boolean', says: 'ask nothing: every answer is given by an option' },
     },
-    more: async () => (await import('./onboarding/options.ts')).onboardingOptions(),
+    more: async () => (await import('./onboarding/options.ts')).agentOptions(),
     load: () => import('./agents.ts'),
   },
   import: {

@@ -17,9 +17,13 @@ export async function settable(): Promise<readonly Settable[]> {
   })
 }
 
+const answering: Readonly<Record<string, Option>> = {
+  'answering-agent': { type: 'string', says: 'which agent answers, where several are there' },
+}
+
 const own: Readonly<Record<string, Option>> = {
   'accept-risk': { type: 'boolean', says: 'yes, an agent may act on this machine' },
-  'answering-agent': { type: 'string', says: 'which agent answers, where several are there' },
+  ...answering,
   transports: { type: 'string', says: 'one name, or several with commas: telegram,matrix' },
   keep: { type: 'boolean', says: 'keep the other settings of a config.json that is there' },
   timezone: { type: 'string', says: 'such as Europe/Berlin; this machine’s unless told' },
@@ -29,14 +33,25 @@ const own: Readonly<Record<string, Option>> = {
 
 /** Every option that answers a question of the wizard. */
 export async function onboardingOptions(): Promise<Readonly<Record<string, Option>>> {
-  const theirs = (await settable()).flatMap(({ setUp }) => Object.entries(setUp.options))
-  return {
-    ...own,
-    ...Object.fromEntries(
-      theirs.map(([name, { says, switch: yesNo }]): [string, Option] => [
-        name,
-        { type: yesNo === true ? 'boolean' : 'string', says },
-      ]),
-    ),
-  }
+  return { ...own, ...theirOptions(await settable()) }
+}
+
+/** Every option that answers a question about a sub-agent. */
+export async function agentOptions(): Promise<Readonly<Record<string, Option>>> {
+  return { ...answering, ...theirOptions(await settableForAgents()) }
+}
+
+/** A sub-agent has a chat of its own to talk in. */
+export async function settableForAgents(): Promise<readonly Settable[]> {
+  return (await settable()).filter(({ setUp: { exclusive } }) => exclusive !== true)
+}
+
+function theirOptions(all: readonly Settable[]): Readonly<Record<string, Option>> {
+  const theirs = all.flatMap(({ setUp }) => Object.entries(setUp.options))
+  return Object.fromEntries(
+    theirs.map(([name, { says, switch: yesNo }]): [string, Option] => [
+      name,
+      { type: yesNo === true ? 'boolean' : 'string', says },
+    ]),
+  )
 }
