@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { commands } from '../src/commands/index.ts'
-import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
 import { MatrixPerson } from './support/matrix-person.ts'
@@ -68,72 +67,6 @@ describe('the guide of Matrix', { skip: skip ?? false }, () => {
   test('the three values of an account are all that is needed, on any homeserver', async () => {
     await using stage = await begin({ allowed_rooms: undefined })
     assert.match(await stage.home.start().ready(), new RegExp(`^ready matrix ${stage.botId} `))
-  })
-
-  test('Option B: both transports run at once, with one agent, one workspace and its sessions', async () => {
-    await using stage = await begin()
-    const telegram = await FakeTelegram.start()
-    try {
-      stage.home.configure({
-        transports: ['telegram', 'matrix'],
-        telegram_token: telegram.token,
-        telegram_api_root: telegram.apiRoot,
-        allowed_user_ids: [1],
-        matrix: { ...stage.matrix, store_path: 'matrix_store' },
-        provider: 'demo',
-      })
-      const ready = await stage.home.start().ready()
-      assert.match(ready, new RegExp(`^ready telegram @ductor_bot, matrix ${stage.botId} `))
-      const room = await meet(stage.botId)
-      const { agents } = await stage.home.status()
-      assert.deepEqual(agents, [{ name: 'main', provider: 'demo' }])
-      // A turn through one does not keep the other waiting.
-      telegram.person(1).writes('wait 600000 | say never')
-      await eventually(() => stage.home.journal().length > 0, 'the turn of Telegram')
-      await owner.say(room, 'cwd?')
-      await hears(room, stage.botId, join(stage.home.folder, 'workspace'))
-      telegram.person(1).writes('/stop')
-      await eventually(() => telegram.posts(1).some(({ text }) => /stopped/i.test(text ?? '')))
-      telegram.person(1).writes('cwd?')
-      await eventually(() =>
-        telegram.posts(1).some(({ text }) => text === join(stage.home.folder, 'workspace')),
-      )
-    } finally {
-      await telegram.stop()
-    }
-  })
-
-  test('what the agent keeps in mind is the same through both transports', async () => {
-    await using stage = await begin()
-    const telegram = await FakeTelegram.start()
-    try {
-      stage.home.configure({
-        transports: ['telegram', 'matrix'],
-        telegram_token: telegram.token,
-        telegram_api_root: telegram.apiRoot,
-        allowed_user_ids: [1],
-        matrix: stage.matrix,
-        provider: 'demo',
-      })
-      await stage.home.start().ready()
-      const room = await meet(stage.botId)
-      writeFileSync(
-        join(stage.home.folder, 'workspace', 'memory_system', 'MAINMEMORY.md'),
-        'The cat is called Mia.',
-      )
-      const knows = /Your memory[^]*The cat is called Mia\./
-      await owner.say(room, 'instructions?')
-      await hears(room, stage.botId, knows)
-      telegram.person(1).writes('instructions?')
-      await eventually(() => telegram.posts(1).some(({ text }) => knows.test(text ?? '')))
-      const shown = /MAINMEMORY\.md[^]*The cat is called Mia\./
-      await owner.say(room, '!memory')
-      await hears(room, stage.botId, shown)
-      telegram.person(1).writes('/memory')
-      await eventually(() => telegram.posts(1).some(({ text }) => shown.test(text ?? '')))
-    } finally {
-      await telegram.stop()
-    }
   })
 
   test('Option C: the file as the guide prints it starts without a word of Telegram, and again', async () => {
@@ -309,33 +242,6 @@ describe('the guide of Matrix', { skip: skip ?? false }, () => {
     await stranger.call('POST', `/join/${encodeURIComponent(listed)}`).catch(() => {})
     await owner.invite(listed, stage.botId)
     await owner.waitForMembership(listed, stage.botId, 'join')
-  })
-
-  test('text, tool, text: two messages on Matrix, one edited message on Telegram', async () => {
-    await using stage = await begin()
-    const telegram = await FakeTelegram.start()
-    try {
-      stage.home.configure({
-        transports: ['telegram', 'matrix'],
-        telegram_token: telegram.token,
-        telegram_api_root: telegram.apiRoot,
-        allowed_user_ids: [1],
-        matrix: stage.matrix,
-        provider: 'demo',
-      })
-      await stage.home.start().ready()
-      const room = await meet(stage.botId)
-      const prompt = 'say Looking | tool ls | wait 200 | say Found it'
-      await owner.say(room, prompt)
-      telegram.person(1).writes(prompt)
-      await hears(room, stage.botId, 'Found it')
-      await eventually(() => telegram.posts(1).some(({ text }) => /Looking[\s\S]*Found it/.test(text ?? '')))
-      await stage.home.quiet()
-      assert.deepEqual(await said(room, stage.botId), ['Looking', 'Found it'])
-      assert.equal(telegram.posts(1).length, 1)
-    } finally {
-      await telegram.stop()
-    }
   })
 
   test('choices: reactions 1️⃣–🔟 and numbers to type, up to twelve and more; once only', async () => {
