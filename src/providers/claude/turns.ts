@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { gist } from '../../core/gist.ts'
 import type { TurnEvent, UnpromptedTurn } from '../../core/provider.ts'
+import { unheard } from '../unheard.ts'
 import type { SessionCost } from './cost.ts'
 import { duration, Silence, type SilenceLimits } from './silence.ts'
 import { ClaudeTurn, type Cut, type Ending } from './turn.ts'
@@ -177,17 +177,13 @@ export class Turns {
     if (!turn.signal.aborted)
       for (const { words, state } of turn.steers.values())
         if (state === 'dropped' || (state === 'waits' && turn.cut !== undefined))
-          turn.channel.put({ type: 'notice', message: unheard(words) })
+          turn.channel.put(unheard(words))
     turn.channel.end()
     turn.ended.resolve()
     const own = turn === this.#own
     if (own) this.#own = undefined
     this.#deps.over(turn, own)
   }
-}
-
-function unheard(words: string): string {
-  return `What was put in was not taken up: “${gist(words, 200)}”. Send it again if it still holds.`
 }
 
 const endedWell: Ending = { event: { type: 'turn.ended', stop: 'end_turn' } }

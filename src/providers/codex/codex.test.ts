@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import type { Turn } from '../../core/provider.ts'
 import { treeOf } from '../kill-tree.ts'
-import { all, codexTest, sessionOf } from './codex-test.fake.ts'
+import { all, codexTest, noticesOf, sessionOf } from './codex-test.fake.ts'
 
 codexTest(
   'a message for a running turn takes the place of the answer that is being written',
@@ -36,6 +37,37 @@ codexTest('an interrupt ends the turn and keeps the process', async (on, provide
   assert.deepEqual(await on.processes(), before[0])
   assert.equal(await provider.interrupt(turn.id), false)
 })
+
+codexTest(
+  'words that an interrupt takes along, or the end of Codex, are told, and those taken up are not',
+  async (on, provider) => {
+    for (const [how, stop] of [
+      ['interrupt', 'cancelled'],
+      ['kill', 'failed'],
+    ] as const) {
+      const command = `touch ${on.path(how)}; sleep 600`
+      const turn = on.turn('a', 'slow 10000', { permissionMode: 'bypassPermissions' })
+      let begun = false
+      const events = await all(provider, turn, async (event) => {
+        if (event.type === 'text' && !begun) {
+          begun = true
+          assert.equal(await provider.steer(turn.id, `tool bash ${command}`, []), 'taken')
+        }
+        if (event.type !== 'tool') return
+        await eventually(() => existsSync(on.path(how)))
+        assert.equal(await provider.steer(turn.id, 'say by the way', []), 'taken')
+        if (how === 'interrupt') return void provider.interrupt(turn.id)
+        const [pid = 0] = await on.processes()
+        process.kill(pid, 'SIGKILL')
+      })
+      assert.equal(endOf(events).stop, stop)
+      assert.deepEqual(
+        noticesOf(events).map((words) => /not taken up: “(.*)”/.exec(words)?.[1]),
+        ['say by the way'],
+      )
+    }
+  },
+)
 
 codexTest('a stop ends what a tool put into a session of its own, too', async (on, provider) => {
   const command = `setsid sleep 600 & echo $! > ${on.path('pid')}; sleep 600`

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Log } from '../../core/define.ts'
 import type { Attachment } from '../../core/message.ts'
 import type { PermissionAnswer, Steered, Turn, TurnEvent } from '../../core/provider.ts'
@@ -9,6 +10,7 @@ import { errorEnding, failed, said, silent, statusOf, unreachable, whyRetry, wor
 import { inputOf } from './input.ts'
 import type { Limits } from './limits.ts'
 import { endTools, toolsOf } from './thread-tools.ts'
+import { PutIn } from './put-in.ts'
 import { replies, type Notification, type RequestId } from './wire.ts'
 
 export type Ended = Extract<TurnEvent, { type: 'turn.ended' }>
@@ -63,6 +65,7 @@ export class RunningTurn {
   /** Codex' own id of the turn; undefined where it will never have one. */
   readonly #begun = Promise.withResolvers<string | undefined>()
   readonly #over = Promise.withResolvers<void>()
+  readonly #putIn = new PutIn()
   readonly #told = { retry: false, nonsense: false }
   #id: string | undefined
   #ending: Ended | undefined
@@ -70,6 +73,7 @@ export class RunningTurn {
   #retrying: NodeJS.Timeout | undefined
   #silence: NodeJS.Timeout | undefined
   #characters = 0
+  #aborted = false
 
   constructor(turn: Turn, around: Surroundings) {
     this.#turn = turn
@@ -78,7 +82,10 @@ export class RunningTurn {
 
   /** Sends the prompt; gives all events but the last. `settings`: what `turn/start` is told beside the prompt. */
   async *events(settings: object, signal: AbortSignal): AsyncGenerator<TurnEvent, Ended> {
-    const abort = () => void this.stop()
+    const abort = () => {
+      this.#aborted = true
+      void this.stop()
+    }
     signal.addEventListener('abort', abort, { once: true })
     try {
       void this.#begin(settings)
@@ -103,6 +110,7 @@ export class RunningTurn {
     // The last words of the turn before, a terminal's end perhaps, are not ours.
     if (turnOf(notification) !== this.#id) return
     this.#listenOn()
+    this.#putIn.hear(notification)
     for (const heard of this.#decoder.decode(notification)) this.#act(heard)
   }
 
@@ -139,7 +147,7 @@ export class RunningTurn {
     this.#asks.delete(id)
     // A refusal has no room for a reason. Put into the turn before, it is there when the agent goes on.
     if (!answer.allow && answer.reason !== undefined && answer.reason !== '')
-      void this.steer(`I said no to that: ${answer.reason}`, [])
+      void this.#send(`I said no to that: ${answer.reason}`, [])
     this.#around.server.respond(pending.requestId, pending.ask.result(answer))
     return true
   }
@@ -153,12 +161,27 @@ export class RunningTurn {
   }
 
   async steer(prompt: string, attachments: readonly Attachment[]): Promise<Steered> {
+    const messageId = this.#putIn.add(prompt)
+    const steered = await this.#send(prompt, attachments, messageId)
+    return steered === 'taken' && !this.#putIn.take(messageId) ? 'over' : steered
+  }
+
+  async #send(
+    prompt: string,
+    attachments: readonly Attachment[],
+    clientUserMessageId?: string,
+  ): Promise<Steered> {
     const id = this.#id ?? (await this.#begun.promise)
     if (id === undefined || this.#ending !== undefined || this.#stopping !== undefined) return 'over'
     const { server, threadId } = this.#around
     const reply = await server.request(
       'turn/steer',
-      { threadId, expectedTurnId: id, input: inputOf(prompt, attachments) },
+      {
+        threadId,
+        expectedTurnId: id,
+        input: inputOf(prompt, attachments),
+        ...(clientUserMessageId === undefined ? {} : { clientUserMessageId }),
+      },
       replies.anything,
     )
     if (reply.how === 'done') return 'taken'
@@ -196,7 +219,8 @@ export class RunningTurn {
     const { server, threadId } = this.#around
     this.#listenOn()
     const input = inputOf(this.#turn.prompt, this.#turn.attachments)
-    const reply = await server.request('turn/start', { threadId, input, ...settings }, replies.turn)
+    const params = { threadId, input, clientUserMessageId: randomUUID(), ...settings }
+    const reply = await server.request('turn/start', params, replies.turn)
     if (reply.how === 'done') {
       this.#id = reply.result.turn.id
       return this.#begun.resolve(this.#id)
@@ -279,7 +303,14 @@ export class RunningTurn {
     this.#ending ??= ending
     this.#over.resolve()
     // A stop has the last word: it ends the channel when it has cleared up.
-    if (this.#stopping === undefined) this.#channel.end()
+    if (this.#stopping === undefined) this.#close()
+  }
+
+  #close(): void {
+    // Whoever stops all has dropped it; else nobody would know that it was thrown away.
+    const unheard = this.#putIn.end()
+    if (!this.#aborted) for (const event of unheard) this.#channel.put(event)
+    this.#channel.end()
   }
 
   async #stop(verdict: Ended): Promise<void> {
@@ -306,7 +337,7 @@ export class RunningTurn {
         patience.interruptMs,
       )
     await endTools(tools, this.#around.family(), patience.killMs)
-    this.#channel.end()
+    this.#close()
   }
 }
 

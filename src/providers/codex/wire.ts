@@ -54,7 +54,7 @@ const change = z.object({
 export type FileChange = z.infer<typeof change>
 
 const item = z.union([
-  z.object({ type: z.literal('userMessage'), id: z.string() }),
+  z.object({ type: z.literal('userMessage'), id: z.string(), clientId: z.string().nullish() }),
   z.object({ type: z.enum(['agentMessage', 'plan']), id: z.string(), text: z.string() }),
   z.object({ type: z.literal('reasoning'), id: z.string() }),
   z.object({ type: z.literal('commandExecution'), id: z.string(), command: z.string(), status: z.string() }),
