@@ -40,8 +40,8 @@ export interface AppOptions extends Omit<AgentOptions, 'memoryOf' | 'toolsFor'> 
   readonly warnings: () => readonly string[]
   /** The last lines of the log, oldest first. */
   readonly lastLog?: () => Promise<readonly string[]>
-  /** Ends this process so that a new one starts. False: nothing would start it. */
-  readonly restart?: () => boolean
+  /** Ends this process so that a new one starts, after it has called `begins`. Throws `UserError` where none would start. */
+  readonly restart?: (begins: () => void) => Promise<void>
   /** Called at each change of a transport's state. */
   onReport(name: string, report: TransportReport): void
 }
@@ -103,7 +103,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       warnings: options.warnings,
       memory: () => readMemory(agent.workspace),
       diagnose: async () => ({ facts: factsOf(status()), log: (await options.lastLog?.()) ?? [] }),
-      restart: async (place) => restart(options, own, place),
+      restart: (place) => restart(options, own, place),
       ...(options.agents === undefined ? {} : { agents: options.agents }),
     },
   })
@@ -174,10 +174,9 @@ export function readTrace(home: string, id: string): readonly TraceLine[] {
   return sqliteStore(db).trace(id)
 }
 
-function restart({ restart: again }: AppOptions, memory: Memory, place: Place): boolean {
-  if (again === undefined) return false
-  noteRestart(memory, place)
-  return again()
+async function restart({ restart: again }: AppOptions, memory: Memory, place: Place): Promise<boolean> {
+  await again?.(() => noteRestart(memory, place))
+  return again !== undefined
 }
 
 function reconfigure(transports: ReadonlyMap<string, Transport>, parts: AppOptions['transports']): void {

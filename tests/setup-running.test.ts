@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
+import { FakeTelegram } from '../src/transports/telegram/telegram.fake.ts'
 import { Home } from './support/ductor.ts'
 import { eventually } from './support/eventually.ts'
 import { keys, Terminal } from './support/terminal.ts'
@@ -67,6 +68,49 @@ test('under a supervisor a restart is the exit code 42, and what it keeps as a l
   await again.ready()
   assert.equal((await asking).code, 0)
   assert.equal(await again.stop(), 0)
+})
+
+test('what would not start again goes on as it runs, whether a terminal or the chat asks for a restart', async (t) => {
+  const telegram = await FakeTelegram.start()
+  t.after(() => telegram.stop())
+  const good = {
+    telegram_token: telegram.token,
+    telegram_api_root: telegram.apiRoot,
+    allowed_user_ids: [4711],
+    provider: 'demo',
+  }
+  await using stage = settled(good)
+  const running = stage.home.start()
+  await running.ready()
+  stage.home.configure({ ...good, provider: 'dmo' })
+  const refused = await stage.home.run('restart')
+  assert.equal(refused.code, 1)
+  assert.match(
+    refused.stderr,
+    /^Not restarted, for it would not start again\. \S+ cannot be used:\n.*“dmo”.*“demo”/,
+  )
+  const person = telegram.person(4711).starts()
+  person.writes('/restart')
+  const shows = (words: RegExp) =>
+    eventually(() => telegram.messages(4711).some(({ text }) => words.test(text ?? '')), String(words))
+  await shows(/^Not restarted/)
+  person.writes('say: I go on')
+  await shows(/^I go on$/)
+  assert.equal(running.stdout.match(/^ready/gm)?.length, 1)
+  stage.home.configure(good)
+  person.writes('/restart')
+  await shows(/^I am back/)
+  assert.equal(await running.stop(), 0)
+})
+
+test('a trial is restarted whatever config.json says', async () => {
+  await using stage = settled('none')
+  const running = stage.home.start('try', '--provider', 'demo')
+  await running.ready()
+  stage.home.configure({ telegram_token: 'none' })
+  const restarted = await stage.home.run('restart')
+  assert.equal(restarted.code, 0, restarted.stderr)
+  assert.equal(await running.stop(), 0)
 })
 
 test('where nothing runs, restart says how to start', async () => {

@@ -14,6 +14,8 @@ const running = z.object({
   version: z.string(),
   port: z.number(),
   token: z.string(),
+  /** False: it was begun without config.json, as by “ductor try”. */
+  configured: z.boolean().default(true),
 })
 
 /** What a running ductor writes down about itself, readable only by its owner. */
@@ -40,10 +42,17 @@ export function readNote(home: string): RunningNote | undefined {
 /** What the running ductor answers to the verbs of the same person on the same machine. */
 export type Answers = ReadonlyMap<string, (query: URLSearchParams) => unknown>
 
+export interface ControlOptions {
+  readonly version: string
+  readonly answers: Answers
+  readonly log: Log
+  readonly configured?: boolean
+}
+
 /** Opens the control channel: HTTP on loopback, with a token that only the owner of the home folder can read. */
 export async function openControl(
   home: string,
-  { version, answers, log }: { readonly version: string; readonly answers: Answers; readonly log: Log },
+  { version, answers, log, configured = true }: ControlOptions,
 ): Promise<AsyncDisposable> {
   const token = randomBytes(32).toString('base64url')
   const server = createServer((request, response) => {
@@ -56,7 +65,7 @@ export async function openControl(
     await new Promise((resolve) => server.close(resolve))
   }
   const port = await listen(server)
-  const note: RunningNote = { pid: process.pid, startedAt: Date.now(), version, port, token }
+  const note: RunningNote = { pid: process.pid, startedAt: Date.now(), version, port, token, configured }
   try {
     await writeFileAtomically(notePath(home), JSON.stringify(note), { mode: 0o600 })
   } catch (error) {

@@ -12,7 +12,7 @@ import { storeFile } from '../store/open.ts'
 import { Announcer } from './announcer.ts'
 import { lockPath, openControl, readNote } from './control.ts'
 import { lastLines } from '../lib/last-lines.ts'
-import { runnable } from './load.ts'
+import { runnable, wouldBegin } from './load.ts'
 import { LiveConfig } from './live-config.ts'
 import { environmentOf, settingsOf } from './settings.ts'
 import { subAgents } from './sub-agents.ts'
@@ -50,12 +50,14 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     version: version(),
     answers: answersOf(options, live, stopped, () => app),
     log,
+    configured: options.adapters !== undefined,
   })
   const names = config.transports.map(({ definition }) => definition.name)
   const announcer = new Announcer(names, announce)
-  const restart = () => {
+  const restart = async (begins: () => void) => {
+    if (options.adapters !== undefined) await wouldBegin(home)
+    begins()
     stopped.ask(restartCode)
-    return true
   }
   app = await begin({
     main: { ...planOf(options, log, live, announcer), restart },

@@ -1,6 +1,6 @@
 import { adapterNames, loadProvider, loadTransport } from '../adapters.ts'
 import type { AppOptions } from '../app.ts'
-import type { Adapters, Loaded, LoadedConfig } from '../config/load.ts'
+import { loadConfig, type Adapters, type Loaded, type LoadedConfig } from '../config/load.ts'
 import { sentence } from '../config/problem.ts'
 import { UserError } from '../core/user-error.ts'
 import { findProgram } from '../lib/find-program.ts'
@@ -10,6 +10,23 @@ export const adapters: Adapters = {
   providers: adapterNames('providers'),
   transport: loadTransport,
   provider: loadProvider,
+}
+
+/** The configuration of this home. Throws `UserError` with all that is wrong with it. */
+export async function configured(home: string): Promise<LoadedConfig> {
+  const loaded = await loadConfig(home, adapters)
+  if (loaded.state === 'missing') throw new UserError(howToBegin(loaded.path))
+  return good(loaded)
+}
+
+/** Throws `UserError` where what runs would end and not begin again. */
+export async function wouldBegin(home: string): Promise<void> {
+  try {
+    await configured(home)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw new UserError(`Not restarted, for it would not start again. ${error.message}`, { cause: error })
+  }
 }
 
 /** Throws all that is wrong with the file at once, a line each. */

@@ -4,6 +4,7 @@ import { isInstalled, recipeFor } from '../service/service.ts'
 import { isLocked } from '../lib/lock.ts'
 import { ask, lockPath, readNote, type RunningNote } from './control.ts'
 import { homeFolder } from './home.ts'
+import { wouldBegin } from './load.ts'
 import { servicePlan } from './service-plan.ts'
 import { startService } from './service-up.ts'
 
@@ -17,6 +18,7 @@ const absentMs = 15_000
 /** Lets the running ductor end in good order and begin anew; where none runs, starts the service. */
 export default async function restart(): Promise<number> {
   const home = homeFolder(process.env)
+  if (isLocked(lockPath(home)) && readNote(home)?.configured === true) await wouldBegin(home)
   const asked = await restartRunning(home)
   if (asked.state === 'restarted') {
     say(`ductor ${asked.note.version} has restarted (pid ${asked.note.pid}).`)

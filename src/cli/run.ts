@@ -7,7 +7,7 @@ import { isSupervised } from '../service/restart-self.ts'
 import { howToInstall, librariesOf, missing } from './extras.ts'
 import { runInForeground } from './foreground.ts'
 import { homeFolder } from './home.ts'
-import { adapters, chooseProvider, good, howToBegin } from './load.ts'
+import { adapters, chooseProvider, configured } from './load.ts'
 import type { Call } from './main.ts'
 
 export default async function run(call: Call): Promise<number> {
@@ -29,9 +29,7 @@ export async function runConfigured(verbose: boolean): Promise<number> {
 /** All that is needed to run. What is wrong is also logged where nobody looks on. */
 async function readyToRun(home: string) {
   try {
-    const loaded = await loadConfig(home, adapters)
-    if (loaded.state === 'missing') throw new UserError(howToBegin(loaded.path))
-    const config = await equipped(home, good(loaded))
+    const config = await equipped(home, await configured(home))
     const env = environment(home, process.env)
     const provider = chooseProvider(config, env)
     if (provider === undefined) throw new UserError(withoutAgent)

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loadConfig } from '../config/load.ts'
 import { UserError } from '../core/user-error.ts'
 import { isLocked } from '../lib/lock.ts'
 import type { ServicePlan, ServiceRecipe } from '../service/recipe.ts'
 import { installService, isInstalled, recipeFor, runAll } from '../service/service.ts'
 import { ask, lockPath } from './control.ts'
-import { adapters, good, howToBegin } from './load.ts'
+import { configured } from './load.ts'
 import { servicePlan } from './service-plan.ts'
 
 /** Node, the settings and the store; connecting to the networks comes after it. */
@@ -17,9 +16,7 @@ export async function bringService(
   recipe: ServiceRecipe,
   say: (line: string) => void,
 ): Promise<void> {
-  const loaded = await loadConfig(home, adapters)
-  if (loaded.state === 'missing') throw new UserError(howToBegin(loaded.path))
-  good(loaded)
+  await configured(home)
   if (!isInstalled(recipe) && isLocked(lockPath(home))) {
     throw new UserError(
       'ductor runs here already, not as a service. Stop it first (“ductor stop”), then install.',

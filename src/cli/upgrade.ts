@@ -8,8 +8,9 @@ import { UserError } from '../core/user-error.ts'
 import { isLocked } from '../lib/lock.ts'
 import { isInstalled, recipeFor, runAll } from '../service/service.ts'
 import { formerStore, formOf, storeFile } from '../store/open.ts'
-import { ask, lockPath, type Asked } from './control.ts'
+import { ask, lockPath, readNote, type Asked } from './control.ts'
 import { homeFolder } from './home.ts'
+import { wouldBegin } from './load.ts'
 import type { Call } from './main.ts'
 import { MisuseError } from './misuse.ts'
 import { npmProgram, runNpm } from './npm.ts'
@@ -62,6 +63,7 @@ export default async function upgrade(call: Call): Promise<number> {
       return 0
     }
   }
+  if (isLocked(lockPath(home)) && readNote(home)?.configured === true) await wouldBegin(home)
   const before = await keepBefore(home, place)
   // Ctrl-C ends npm, which is told on the same terminal, and then the program still has to be put back.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
