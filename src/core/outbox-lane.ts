@@ -1,3 +1,4 @@
+import { Rest } from '../lib/rest.ts'
 import type { Log } from './define.ts'
 import { call, type CallDeps } from './outbox-call.ts'
 import { nextStep, type Publication, type Shown, type Step } from './outbox-step.ts'
@@ -23,7 +24,7 @@ const faultPauseMs = 200
 export class Lane {
   readonly #deps: LaneDeps
   readonly #shown = new Map<string, Shown>()
-  #restUntil = 0
+  readonly #rest = new Rest()
   #lastProgressAt = -Infinity
   #failures = 0
   #working = false
@@ -48,7 +49,7 @@ export class Lane {
   get quiet(): boolean {
     const now = this.#deps.now()
     const paced = now - this.#lastProgressAt < longestPauseMs
-    return this.#shown.size === 0 && !this.#working && this.#restUntil < now && !paced
+    return this.#shown.size === 0 && !this.#working && this.#rest.leftMs(now) === 0 && !paced
   }
 
   /** `posts`: what is known of its messages; read only where the lane does not know it. */
@@ -69,7 +70,7 @@ export class Lane {
 
   /** What waited for the network need not wait any longer. */
   wake(): void {
-    if (this.#failures > 0) this.#restUntil = 0
+    if (this.#failures > 0) this.#rest.begin(0, this.#deps.now())
     this.#work()
   }
 
@@ -103,7 +104,7 @@ export class Lane {
     // One tick later: what is shown inside a transaction is delivered only when that has been committed.
     await Promise.resolve()
     while (!this.#deps.signal.aborted) {
-      const wait = this.#restUntil - this.#deps.now()
+      const wait = this.#rest.leftMs(this.#deps.now())
       if (wait > 0) return this.#later(wait)
       const next = await this.#next()
       if (next === undefined) return
@@ -137,6 +138,8 @@ export class Lane {
     for (const shown of live) {
       const pace = transport?.progressPaceMs?.(shown.publication.place, live.length) ?? 0
       if (pace === Infinity) continue
+      // The clock may have been set back.
+      this.#lastProgressAt = Math.min(this.#lastProgressAt, now())
       const waitMs = this.#lastProgressAt + pace - now()
       // Before it is rendered: what comes while the chat rests costs nothing.
       if (waitMs > 0) return { waitMs }
@@ -204,8 +207,8 @@ export class Lane {
     if (outcome === 'answered') this.#failures = 0
     else if (outcome === 'unanswered') {
       this.#failures += 1
-      this.#restUntil = now() + Math.min(500 * 2 ** (this.#failures - 1), longestPauseMs)
+      this.#rest.begin(Math.min(500 * 2 ** (this.#failures - 1), longestPauseMs), now())
     } else if (outcome === 'given up') this.#shown.delete(key)
-    else this.#restUntil = now() + outcome.restMs
+    else this.#rest.begin(outcome.restMs, now())
   }
 }

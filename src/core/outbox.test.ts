@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
-import { breathe, PaperTransport, place, setStage, type Stage } from '../../tests/support/stage.ts'
+import { breathe, PaperTransport, place, setStage, silentLog, type Stage } from '../../tests/support/stage.ts'
+import { Outbox } from './outbox.ts'
 import { DeliveryError, type DeliveryFailure } from './transport.ts'
 import { noticeView, type View } from './view.ts'
 
@@ -293,6 +294,33 @@ test('progress keeps the pace of its chat, a final view does not wait for it', a
   show(stage, ended('abc'))
   await settled(stage)
   assert.deepEqual(stage.transport.texts, ['abc'])
+})
+
+test('a clock that is set back by an hour makes no chat wait for an hour', async () => {
+  const { store, transport } = setStage()
+  let back = 0
+  const transports = new Map([['paper', transport]])
+  const keep = async <T>(write: () => T): Promise<T> => write()
+  const outbox = new Outbox({ store, transports, log: silentLog, keep, now: () => Date.now() - back })
+  const showHere = (view: View, key: string) =>
+    outbox.show({ key, place, view, final: view.state === 'ended' })
+  Object.assign(transport, { progressPaceMs: () => 200 })
+  showHere(working('a'), 'turn/1')
+  await eventually(() => transport.texts[0] === 'a')
+  back += 3600_000
+  showHere(working('ab'), 'turn/1')
+  await eventually(() => transport.texts[0] === 'ab', 'the progress')
+  let refused = false
+  transport.before = () => {
+    transport.before = () => {}
+    refused = true
+    throw new DeliveryError('rate-limited', 'as planned', { retryAfterMs: 200 })
+  }
+  showHere(ended('abc'), 'turn/1')
+  await eventually(() => refused)
+  back += 3600_000
+  await eventually(() => transport.texts[0] === 'abc', 'the answer')
+  await outbox.close(0)
 })
 
 test('what was withdrawn before it was posted never appears', async () => {

@@ -51,7 +51,8 @@ export class Budget {
 
   #within(key: string, now: number): readonly number[] {
     const { spanMs } = allowanceOf(key)
-    return (this.#spent.get(key) ?? []).filter((at) => at > now - spanMs - marginMs)
+    // What lies far ahead was counted before the clock was set back.
+    return (this.#spent.get(key) ?? []).filter((at) => Math.abs(now - at) < spanMs + marginMs)
   }
 
   #forget(now: number): void {

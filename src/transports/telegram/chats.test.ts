@@ -179,6 +179,23 @@ describe('a chat that must rest', () => {
     assert.equal(network.posts(owner).length, 1)
   })
 
+  test('rests no longer than it was told where the clock is set back meanwhile', async () => {
+    let now = Date.now()
+    await using stage = await Stage.open({ now: () => now })
+    const { network, transport } = stage
+    network.person(owner).starts()
+    network.breaks('sendMessage', { how: 'flood', seconds: 40 })
+    await fails(stage, post(placeOf(owner), 'too much'))
+    now -= 3_600_000
+    const held = await fails(stage, post(placeOf(owner), 'too early'))
+    assert.equal(held.retryAfterMs, 40_000)
+    now += 40_000
+    for (let n = 0; n < 5; n += 1) await transport.deliver(post(placeOf(owner), `${n}`), stage.signal)
+    now -= 3_600_000
+    await transport.deliver(post(placeOf(owner), 'in its budget'), stage.signal)
+    assert.equal(network.posts(owner).length, 6)
+  })
+
   test('is not driven to it: a group gets no more than it takes in a minute', async () => {
     let now = Date.now()
     await using stage = await Stage.open({ now: () => now })

@@ -1,5 +1,6 @@
 import type { Place } from '../../core/message.ts'
 import type { Memory } from '../../core/transport.ts'
+import { Rest } from '../../lib/rest.ts'
 
 /** As far as the bot is concerned: may it write there? */
 export type TopicState = 'open' | 'closed' | 'deleted'
@@ -33,7 +34,7 @@ export class Chats {
   readonly #topics = new Map<string, { readonly name?: string; readonly state: TopicState }>()
   readonly #people = new Map<string, boolean>()
   readonly #rich = new Set<string>()
-  readonly #restUntil = new Map<string, number>()
+  readonly #rests = new Map<string, Rest>()
 
   constructor(memory: Memory) {
     this.#memory = memory
@@ -44,7 +45,7 @@ export class Chats {
     }
     for (const [key] of memory.list('rich/')) this.#rich.add(key.slice('rich/'.length))
     for (const [key, value] of memory.list('rest/')) {
-      this.#restUntil.set(key.slice('rest/'.length), Number(value))
+      this.#rests.set(key.slice('rest/'.length), new Rest(Number(value)))
     }
   }
 
@@ -102,17 +103,19 @@ export class Chats {
 
   /** Milliseconds for which the network wants no call to this chat. */
   restMs(chat: string, now: number): number {
-    return Math.max(0, (this.#restUntil.get(chat) ?? 0) - now)
+    return this.#rests.get(chat)?.leftMs(now) ?? 0
   }
 
   /** A restart must not forget it: a call within that time would make it longer. */
-  rest(chat: string, until: number, now: number): void {
-    const over = [...this.#restUntil].flatMap(([key, time]) => (time < now ? [key] : []))
-    for (const key of over) this.#restUntil.delete(key)
-    this.#restUntil.set(chat, until)
+  rest(chat: string, ms: number, now: number): void {
+    const over = [...this.#rests].flatMap(([key, rest]) => (rest.leftMs(now) === 0 ? [key] : []))
+    for (const key of over) this.#rests.delete(key)
+    const rest = new Rest()
+    rest.begin(ms, now)
+    this.#rests.set(chat, rest)
     this.#memory.remember({
       ...Object.fromEntries(over.map((key) => [`rest/${key}`, null])),
-      [`rest/${chat}`]: String(until),
+      [`rest/${chat}`]: String(now + ms),
     })
   }
 

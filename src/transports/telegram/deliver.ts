@@ -259,7 +259,7 @@ export class Delivery {
       if (error instanceof CallError && error.code === 429) {
         const ms = error.retryAfterMs ?? 1000
         log.warn({ chat, ms }, 'Telegram wants a chat to rest')
-        this.#remember(() => chats.rest(chat, now() + ms, now()))
+        this.#remember(() => chats.rest(chat, ms, now()))
       }
       throw error
     }

@@ -206,6 +206,22 @@ describe('a post on Telegram whose fate is unknown', () => {
     assert.deepEqual(post.texts, ['once'])
   })
 
+  test('is sent again where the clock was set back since, and does not wait until it is as late again', async () => {
+    let back = 0
+    const post = await Post.open({ now: () => Date.now() - back })
+    await using stage = post.stage
+    const { network } = stage
+    network.person(owner).writes('go')
+    await stage.connect()
+    await stage.taken(1)
+    network.breaks('sendMessage', { how: 'dropped' })
+    post.show('turn/1', answer('once'))
+    await eventually(() => network.calls('editMessageText').length > 0, 'the search')
+    back = 3_600_000
+    await post.settled(1)
+    assert.deepEqual(post.texts, ['once'])
+  })
+
   test('that comes late all the same is marked in the trace', async () => {
     const post = await Post.open()
     await using stage = post.stage

@@ -1,5 +1,6 @@
 import type { Place } from '../../core/message.ts'
 import type { Content, Preview } from '../../core/transport.ts'
+import { Rest } from '../../lib/rest.ts'
 import { CallError, type BotApi } from './bot-api.ts'
 import { isGroup } from './budget.ts'
 import { deliverable, type TextContent } from './content.ts'
@@ -42,7 +43,7 @@ export class Drafts {
   /** Turns whose Stop button was pressed: Telegram shows no more of them. */
   readonly #stopped = new Set<string>()
   #refusedEverywhere = false
-  #restUntil = 0
+  readonly #rest = new Rest()
 
   constructor(deps: DraftsDeps) {
     this.#deps = deps
@@ -95,7 +96,7 @@ export class Drafts {
 
   async #send(place: Place, draft: Draft): Promise<void> {
     const { api, addressOf, now } = this.#deps
-    if (this.#stopped.has(draft.key) || now() < this.#restUntil) return
+    if (this.#stopped.has(draft.key) || this.#rest.leftMs(now()) > 0) return
     const { chat, thread } = addressOf(place)
     const { text, entities } = draft.content
     const manner = {
@@ -119,7 +120,7 @@ export class Drafts {
   #meet(error: unknown, place: Place): void {
     if (!(error instanceof CallError) || error.failure !== 'refused') return
     // Too many drafts are no reason to send messages instead: those are what is scarce.
-    if (error.code === 429) this.#restUntil = this.#deps.now() + (error.retryAfterMs ?? 1000)
+    if (error.code === 429) this.#rest.begin(error.retryAfterMs ?? 1000, this.#deps.now())
     else if (error.code === 404) this.#refusedEverywhere = true
     else this.#refusedIn.add(place.key)
   }

@@ -93,7 +93,9 @@ export class Ledger {
   /** Milliseconds for which the last attempt may still be on its way. */
   unsettledMs(key: string, now: number): number {
     const at = this.#line(key)?.at ?? 0
-    return Math.min(settleMs, Math.max(0, at + settleMs - now))
+    const left = at + settleMs - now
+    // Where the clock was set back far behind it, nobody knows; it must not stay so until the clock is there again.
+    return left > 2 * settleMs ? 0 : Math.min(settleMs, Math.max(0, left))
   }
 
   #line(key: string): Line | undefined {

@@ -150,6 +150,17 @@ describe('the poller', { concurrency: 4 }, () => {
     await stage.reported('connected', stage.reports.indexOf(failed))
   })
 
+  test('looks around in a quiet hour also when the clock was set back', async () => {
+    let back = 0
+    const now = (): number => Date.now() - back
+    await using stage = await Stage.open({ now, tempo: { pollSeconds: 1, quietMs: 50 } })
+    await stage.connect()
+    back = 3_600_000
+    stage.network.breaks('getUpdates', { how: 'deaf', always: true }, Infinity)
+    stage.network.person(4711).writes('can you hear me?')
+    await stage.reported('failed')
+  })
+
   test('is not fooled by quiet itself', async () => {
     await using stage = await Stage.open({ tempo: { pollSeconds: 1, quietMs: 50 } })
     await stage.connect()

@@ -28,6 +28,8 @@ export class Silence {
   /** How many updates wait, where it has been quiet for long; undefined: it has not, or nobody knows. */
   async check(signal: AbortSignal): Promise<number | undefined> {
     const { now, quietMs } = this.#deps
+    // The clock may have been set back.
+    this.#since = Math.min(this.#since, now())
     if (now() - this.#since < quietMs) return undefined
     this.broken()
     return this.#waiting(signal)
