@@ -89,12 +89,17 @@ export class RunningTurn {
   /** Ends it softly. False: this CLI cannot do that. */
   async interrupt(): Promise<boolean> {
     const { provider, id } = this.#facts
-    return (await provider.interrupt?.(id)) ?? false
+    return await this.#whileItRuns(provider.interrupt?.(id) ?? false, true)
   }
 
   async steer(prompt: string, attachments: Parameters<NonNullable<Provider['steer']>>[2]): Promise<Steered> {
     const { provider, id } = this.#facts
-    return (await provider.steer?.(id, prompt, attachments)) ?? 'unsupported'
+    return await this.#whileItRuns(provider.steer?.(id, prompt, attachments) ?? 'unsupported', 'over')
+  }
+
+  /** `after`: what it comes to where the turn ends before the provider has answered. */
+  #whileItRuns<T>(answer: T | Promise<T>, after: T): Promise<T> {
+    return Promise.race([answer, this.ended.then(() => after)])
   }
 
   /** Adds something of ductor's own to what is seen. */

@@ -148,3 +148,48 @@ for (const command of ['/interrupt', '/now mind the tests'])
       ['long', 'last'],
     )
   })
+
+for (const command of ['/interrupt', '/now mind the tests'])
+  test(`a provider that never answers ${command} holds up no later command once the turn has ended`, async () => {
+    const provider = new SteeredProvider()
+    const asked = Promise.withResolvers<void>()
+    const never = () => {
+      asked.resolve()
+      return new Promise<never>(() => {})
+    }
+    provider.steering = never
+    provider.interrupt = never
+    const run = provider.run.bind(provider)
+    provider.run = (turn, signal) => {
+      signal.addEventListener('abort', () => provider.end.resolve())
+      return run(turn, signal)
+    }
+    const stage = setStage({ provider })
+    await stage.hear(message('long'))
+    await shows(stage, 'begun')
+    await stage.hear(message(command))
+    await asked.promise
+    await stage.hear(message('/stop'))
+    await shows(stage, /^Stopped/)
+    await stage.hear(message('/queue'))
+    await shows(stage, 'Nothing waits.')
+    await stage.hear(message('last'))
+    await shows(stage, 'did last')
+    assert.deepEqual(
+      provider.turns.map(({ prompt }) => prompt),
+      ['long', 'last'],
+    )
+  })
+
+test('what was to go into a turn that ended without a word about it runs after it', async () => {
+  const provider = new SteeredProvider()
+  provider.steering = () => new Promise(() => {})
+  const stage = setStage({ provider })
+  await stage.hear(message('long'))
+  await shows(stage, 'begun')
+  await stage.hear(message('/now mind the tests'))
+  await eventually(() => provider.steered.length === 1)
+  provider.end.resolve()
+  await shows(stage, 'did mind the tests')
+  assert.equal(provider.turns.length, 2)
+})
