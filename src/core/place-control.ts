@@ -271,7 +271,12 @@ export class PlaceControl implements Control {
     const { store, notices } = this.#flow
     const before = this.#message?.seq ?? Number.POSITIVE_INFINITY
     return store.transaction(() => {
-      const rows = store.inboundsIn('queued', this.#place.key, strand).filter(({ seq }) => seq < before)
+      // Also what waits to be carried out, behind a command that is still at work: it may begin a turn.
+      const commands = store
+        .inboundsIn('pending', this.#place.key, strand)
+        .filter(({ inbound, attempts }) => inbound.kind === 'message' && attempts === 0)
+      const queued = store.inboundsIn('queued', this.#place.key, strand)
+      const rows = [...queued, ...commands].filter(({ seq }) => seq < before)
       for (const { seq } of rows) {
         store.setInboxState(seq, 'cancelled')
         store.note({ seq }, 'cancelled', 'by a command')

@@ -193,3 +193,35 @@ test('what was to go into a turn that ended without a word about it runs after i
   await shows(stage, 'did mind the tests')
   assert.equal(provider.turns.length, 2)
 })
+
+test('a /now that waits behind a command at work is dropped by a /stop that comes after it', async () => {
+  const provider = new SteeredProvider()
+  const models = Promise.withResolvers<{ models: [] }>()
+  const asked = Promise.withResolvers<void>()
+  Object.assign(provider, {
+    models: () => {
+      asked.resolve()
+      return models.promise
+    },
+  })
+  const run = provider.run.bind(provider)
+  provider.run = (turn, signal) => {
+    signal.addEventListener('abort', () => provider.end.resolve())
+    return run(turn, signal)
+  }
+  const stage = setStage({ provider })
+  await stage.hear(message('long'))
+  await shows(stage, 'begun')
+  await stage.hear(message('/model'))
+  await asked.promise
+  await stage.hear(message('/now mind the tests'))
+  await stage.hear(message('/stop'))
+  await shows(stage, 'Stopped. 1 waiting message dropped.')
+  models.resolve({ models: [] })
+  await stage.hear(message('last'))
+  await shows(stage, 'did last')
+  assert.deepEqual(
+    provider.turns.map(({ prompt }) => prompt),
+    ['long', 'last'],
+  )
+})
