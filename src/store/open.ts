@@ -7,6 +7,9 @@ import { migrations } from './migrations/index.ts'
 /** The name of the file in the home folder. */
 export const storeFile = 'ductor.db'
 
+/** For so long the start waits for whoever holds the store. */
+const startMs = 10_000
+
 /** Where the store waits as it was in that form, when a newer ductor has changed it. */
 export function formerStore(path: string, form: number): string {
   return `${path}.form-${form}`
@@ -29,14 +32,15 @@ export function openDatabase(path: string): DatabaseSync {
     // SQLite would let others read it, where the folder does; what it puts beside it has the same mode.
     closeSync(openSync(path, 'a', 0o600))
   }
-  const db = new DatabaseSync(path)
+  // Somebody may just be copying it.
+  const db = new DatabaseSync(path, { timeout: startMs })
   try {
     db.exec('pragma auto_vacuum = incremental')
     db.exec('pragma journal_mode = wal')
     db.exec('pragma synchronous = full')
     db.exec('pragma foreign_keys = on')
-    db.exec('pragma busy_timeout = 2000')
     migrate(db, path)
+    db.exec('pragma busy_timeout = 2000')
     return db
   } catch (error) {
     db.close()

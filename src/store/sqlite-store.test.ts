@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -157,6 +159,23 @@ test('a store that a newer ductor wrote is refused with a clear line, and left a
   newer.exec('pragma user_version = 999')
   newer.close()
   assert.throws(() => openDatabase(path), /written by a newer ductor/)
+})
+
+test('a store that another program holds for a moment is waited for', async (t) => {
+  const path = file(t)
+  openDatabase(path).close()
+  const holder = spawn(process.execPath, [
+    '-e',
+    `const db = new (require('node:sqlite').DatabaseSync)(process.argv[1])
+    db.exec('begin exclusive')
+    console.log('held')
+    setTimeout(() => db.close(), 500)`,
+    path,
+  ])
+  await once(holder.stdout, 'data')
+  const store = sqliteStore(openDatabase(path))
+  t.after(() => store.close())
+  assert.equal(store.addInbound(message('hello'), 'queued'), 1)
 })
 
 test('while the disk is full nothing is given up, and it goes on by itself when there is room', async (t) => {
