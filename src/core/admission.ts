@@ -62,8 +62,8 @@ export class Admission {
   stops(inbound: Inbound): boolean {
     const transport = this.#flow.transports.get(inbound.place.transport)
     if (inbound.kind !== 'message' || transport === undefined) return false
-    const { commandPrefixes: prefixes } = transport
-    const call = parseCommand(inbound.text, prefixes, commandsOn(transport, this.#commands))
+    if (inbound.forwardedFrom !== undefined) return false
+    const call = this.#commandIn(inbound, transport)
     return call === undefined ? this.#isStopWord(inbound, transport) : call.command.name === 'stop'
   }
 
@@ -102,14 +102,16 @@ export class Admission {
 
   /** Is it a command, a choice that was typed, or words that an agent waits for? */
   #isErrand(message: Message, transport: Transport): boolean {
-    if (
-      parseCommand(message.text, transport.commandPrefixes, commandsOn(transport, this.#commands)) !==
-      undefined
-    )
-      return true
-    if (this.#isAnswer(message)) return true
+    const isCommand = this.#commandIn(message, transport) !== undefined
+    // What somebody else has written may answer a question, but it commands nothing here.
+    if (message.forwardedFrom !== undefined) return !isCommand && this.#isAnswer(message)
+    if (isCommand || this.#isAnswer(message)) return true
     if (this.#isStopWord(message, transport)) return true
     return transport.choices === 'typed' && typedPress(this.#flow, message, this.#flow.now()) !== undefined
+  }
+
+  #commandIn({ text }: Message, transport: Transport): ReturnType<typeof parseCommand> {
+    return parseCommand(text, transport.commandPrefixes, commandsOn(transport, this.#commands))
   }
 
   #isStopWord({ place, text }: Message, { commandPrefixes }: Transport): boolean {

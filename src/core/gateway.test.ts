@@ -129,6 +129,22 @@ test('an unknown command is a prompt', async () => {
   await shows(stage, 'echo /etc/passwd is what?')
 })
 
+test('what was forwarded commands nothing: it is a prompt, also where it says /stop', async () => {
+  const stage = setStage()
+  const gate = Promise.withResolvers<void>()
+  stage.provider.script = () => [() => gate.promise, { type: 'turn.ended', stop: 'end_turn', text: 'done' }]
+  await stage.hear(message('work'))
+  await eventually(() => stage.provider.turns.length === 1)
+  const others = ['/stop', 'stop', '/new']
+  await stage.hear(...others.map((text) => message(text, { forwardedFrom: 'Eve' })))
+  gate.resolve()
+  await eventually(() => stage.store.countInbox('done') === 4)
+  assert.deepEqual(
+    stage.provider.turns.map(({ prompt }) => prompt),
+    ['work', ...others.map((text) => `(forwarded from “Eve”)\n${text}`)],
+  )
+})
+
 test('/new begins a new session; without it the session goes on', async () => {
   const stage = setStage()
   stage.provider.script = (turn) => [
