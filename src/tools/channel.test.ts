@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { registerHooks } from 'node:module'
 import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
 import { eventually } from '../../tests/support/eventually.ts'
@@ -208,3 +209,28 @@ for (const way of ['program', 'mcp'] as const)
     await assert.rejects(asked)
     await eventually(() => signal.aborted)
   })
+
+test('a channel that once could not load what speaks MCP, in the middle of an upgrade perhaps, tries again', async (t) => {
+  const { channel } = await channelOf(t)
+  const { url, token } = channel.serverFor(caller)
+  const ask = () =>
+    fetch(url, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2025-06-18',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }),
+    })
+  const missing = registerHooks({
+    resolve(name, context, next) {
+      if (name === './mcp-server.ts') throw new Error('it is not there just now')
+      return next(name, context)
+    },
+  })
+  await assert.rejects(ask())
+  missing.deregister()
+  assert.equal((await ask()).status, 200)
+})

@@ -124,7 +124,11 @@ export class ToolChannel {
   }
 
   async #speakMcp(registered: Registered, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    registered.mcp ??= this.#mcpFor(registered.caller)
+    registered.mcp ??= this.#mcpFor(registered.caller).catch((error: unknown) => {
+      // What could not be loaded now may be there for the next call.
+      delete registered.mcp
+      throw error
+    })
     const answer = await registered.mcp
     await answer(request, response)
   }
