@@ -42,9 +42,9 @@ function laterBy(one: NotedProcess, other: NotedProcess): number {
 
 /** Waits until they are gone, and ends what is left after `patienceMs`. */
 export async function clear(tools: readonly NotedProcess[], patienceMs: number): Promise<void> {
-  const end = Date.now() + patienceMs
+  const end = performance.now() + patienceMs
   let left = await stillRunning(tools)
-  while (left.length > 0 && Date.now() < end) {
+  while (left.length > 0 && performance.now() < end) {
     await sleep(20)
     left = await stillRunning(left)
   }

@@ -41,21 +41,21 @@ export async function endAll(
   graceMs: number,
 ): Promise<void> {
   const noted = new Map<string, NotedProcess>()
-  const end = Date.now() + graceMs
+  const end = performance.now() + graceMs
   for (let pauseMs = firstLookMs; ; pauseMs = Math.min(pauseMs * 2, lastLookMs)) {
     const living = await livingProcesses()
     const known = among([...noted.values(), ...(await find(living))], living)
     const left = withDescendants(known, living)
     if (left.length === 0) return
-    const late = Date.now() >= end
+    const late = performance.now() >= end
     for (const each of left) {
       const key = `${each.pid} ${each.start}`
       if (late) signal(each, 'SIGKILL')
       else if (!noted.has(key)) signal(each, 'SIGTERM')
       noted.set(key, each)
     }
-    if (Date.now() >= end + killedMs) return
-    await sleep(late ? firstLookMs : Math.min(pauseMs, Math.max(end - Date.now(), firstLookMs)))
+    if (performance.now() >= end + killedMs) return
+    await sleep(late ? firstLookMs : Math.min(pauseMs, Math.max(end - performance.now(), firstLookMs)))
   }
 }
 

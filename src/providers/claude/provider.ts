@@ -98,9 +98,9 @@ export class ClaudeProvider implements Provider {
   }
 
   async models(signal: AbortSignal): Promise<ModelList> {
-    if (this.#models !== undefined && this.#models.until > Date.now()) return this.#models.list
+    if (this.#models !== undefined && this.#models.until > performance.now()) return this.#models.list
     const list = modelsOf(await this.#processes.greet(signal)) ?? keptModels
-    this.#models = { list, until: Date.now() + modelsKeptMs }
+    this.#models = { list, until: performance.now() + modelsKeptMs }
     return list
   }
 
@@ -127,13 +127,13 @@ export class ClaudeProvider implements Provider {
 
   /** A warm process; where none can be had, one for this prompt alone. */
   async *#attempt(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent, Ending> {
-    if (Date.now() > this.#oneShotUntil) {
+    if (performance.now() > this.#oneShotUntil) {
       const ending = yield* this.#with(await this.#take(turn), turn, signal)
       if (ending.fate !== 'mute' || signal.aborted) return ending
       this.#deps.log.warn({ why: ending.event.error }, 'claude cannot be kept running')
       const once = yield* this.#once(turn, signal)
       if (once.fate === 'mute') return ending
-      this.#oneShotUntil = Date.now() + oneShotMs
+      this.#oneShotUntil = performance.now() + oneShotMs
       return once
     }
     return yield* this.#once(turn, signal)

@@ -53,9 +53,9 @@ export class Scissors {
   /** Whatever a turn that was stopped had started and Claude left running goes, and Claude with it. */
   async clear(turn: ClaudeTurn): Promise<void> {
     if (!turn.signal.aborted && turn.cut?.by !== 'silence') return
-    const end = Date.now() + this.#deps.killMs
+    const end = performance.now() + this.#deps.killMs
     while ((await stillRunning(turn.tools)).length > 0) {
-      if (Date.now() > end) return await this.#deps.close()
+      if (performance.now() > end) return await this.#deps.close()
       await sleep(20)
     }
   }

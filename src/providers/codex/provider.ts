@@ -223,7 +223,7 @@ export class CodexProvider implements Provider {
     const known = this.#wanted
     const opened = await known
     if (opened?.how === 'ready' && opened.host.usable) return opened
-    if (Date.now() < this.#silentUntil) return { how: 'silent' }
+    if (performance.now() < this.#silentUntil) return { how: 'silent' }
     // Whoever comes at the same moment waits for the same process.
     if (this.#wanted === known || this.#wanted === undefined) this.#wanted = this.#open()
     return await this.#wanted
@@ -243,7 +243,7 @@ export class CodexProvider implements Provider {
     const opened: Opened =
       waiting?.usable === true ? { how: 'ready', host: waiting } : await this.#start(waiting)
     this.#used = opened.how === 'ready' ? opened.host : undefined
-    if (opened.how === 'silent') this.#silentUntil = Date.now() + silentMs
+    if (opened.how === 'silent') this.#silentUntil = performance.now() + silentMs
     return opened
   }
 
