@@ -99,6 +99,8 @@ export class CliProcess {
     const child = this.#child
     if (child?.pid !== undefined && !this.#ended) {
       await this.#entry.end(graceMs)
+      // Where nobody could look for it, it is there still.
+      child.kill('SIGKILL')
       // Whoever still holds the other end of the pipes must not keep us waiting.
       child.stdout.destroy()
       child.stderr.destroy()

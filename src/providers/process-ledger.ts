@@ -30,7 +30,7 @@ export interface LedgerEntry {
   readonly env: Readonly<Record<string, string>>
   /** It runs, under this pid. To be called before it is given anything to do. */
   started(pid: number): Promise<void>
-  /** Ends it, if it still runs, and whatever it left behind, and forgets it. */
+  /** Ends it, if it still runs, and whatever it left behind, and forgets it. Never rejects: it may have to be left. */
   end(graceMs: number): Promise<void>
 }
 
@@ -77,7 +77,12 @@ export class ProcessLedger {
       },
       end: (graceMs) =>
         this.#counted(async () => {
-          await this.#end(new Set([id]), root === undefined ? [] : [root], graceMs)
+          try {
+            await this.#end(new Set([id]), root === undefined ? [] : [root], graceMs)
+          } catch (error) {
+            // It stays written down: the next start looks for what it left behind.
+            return this.#log.error({ err: error }, 'what a process had started could not be looked for')
+          }
           forgotten = true
           this.#write(id, null)
         }),

@@ -1,11 +1,17 @@
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { shared } from '../lib/shared.ts'
 
 const run = promisify(execFile)
 /** Bytes: every command line and environment of a busy machine. */
 const longestTable = 64 * 1024 * 1024
+
+/** No more files or processes can be opened just now. */
+const passing: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
+const lookPauseMs = 50
+const mostLooks = 40
 
 /** A process, told from a later one with the same pid by when it started. */
 export interface NotedProcess {
@@ -19,12 +25,12 @@ export interface LivingProcess extends NotedProcess {
 
 /** Every process of this machine (or container) that has not ended. All who ask at once share one look. */
 export const livingProcesses = shared<readonly LivingProcess[]>(
-  process.platform === 'linux' ? fromProc : fromPs,
+  patient(process.platform === 'linux' ? fromProc : fromPs),
 )
 
 /** One process, if it has not ended. */
 export async function livingProcess(pid: number): Promise<LivingProcess | undefined> {
-  if (process.platform === 'linux') return rowOf(String(pid))
+  if (process.platform === 'linux') return patient(() => rowOf(String(pid)))()
   return (await livingProcesses()).find((each) => each.pid === pid)
 }
 
@@ -38,8 +44,8 @@ export async function startedWith(
   living: readonly LivingProcess[],
 ): Promise<readonly LivingProcess[]> {
   if (values.size === 0) return []
-  const looked = await (looks[name] ??= shared(() =>
-    process.platform === 'linux' ? inProc(name) : inPs(name),
+  const looked = await (looks[name] ??= shared(
+    patient(() => (process.platform === 'linux' ? inProc(name) : inPs(name))),
   ))()
   return living.filter(({ pid }) => values.has(looked.get(pid) ?? ''))
 }
@@ -51,6 +57,23 @@ export function ownLine(living: readonly LivingProcess[]): ReadonlySet<number> {
   for (let pid: number | undefined = process.pid; pid !== undefined && !line.has(pid); pid = parents.get(pid))
     line.add(pid)
   return line
+}
+
+/** Looks again for a while where there was no room to look: what is overlooked would be taken for ended. */
+function patient<T>(look: () => Promise<T>): () => Promise<T> {
+  return async () => {
+    for (let times = 1; ; times += 1)
+      try {
+        return await look()
+      } catch (error) {
+        if (times === mostLooks || !isPassing(error)) throw error
+        await sleep(lookPauseMs)
+      }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && passing.has(error.code)
 }
 
 async function fromProc(): Promise<readonly LivingProcess[]> {
@@ -69,7 +92,8 @@ async function rowOf(pid: string): Promise<LivingProcess | undefined> {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     if (fields[0] === 'Z') return undefined
     return { pid: Number(pid), parent: Number(fields[1]), start: fields[19] ?? '' }
-  } catch {
+  } catch (error) {
+    if (isPassing(error)) throw error
     // It ended while we were reading.
     return undefined
   }
@@ -88,7 +112,10 @@ async function inProc(name: string): Promise<ReadonlyMap<number, string>> {
   const found = await Promise.all(
     (await pids()).map(async (pid) => {
       // Those of other users cannot be read, and are not ours.
-      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch((error: unknown) => {
+        if (isPassing(error)) throw error
+        return ''
+      })
       const entry = environment.split('\0').find((each) => each.startsWith(`${name}=`))
       return [Number(pid), entry?.slice(name.length + 1) ?? ''] as const
     }),

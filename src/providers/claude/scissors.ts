@@ -32,7 +32,7 @@ export class Scissors {
   /** To be called when a turn has ended. */
   noteBackground(): void {
     const { pid, ended } = this.#deps.process
-    if (pid !== undefined && !ended) this.#background = treeOf(pid)
+    if (pid !== undefined && !ended) this.#background = this.#treeOf(pid)
   }
 
   async cut(turn: ClaudeTurn, cut: Cut): Promise<void> {
@@ -42,7 +42,7 @@ export class Scissors {
     turn.cut = cut
     if (oneShot) return await close()
     const before = new Set((await this.#background).map((old) => old.pid))
-    turn.tools = (await treeOf(pid)).filter((each) => each.pid !== pid && !before.has(each.pid))
+    turn.tools = (await this.#treeOf(pid)).filter((each) => each.pid !== pid && !before.has(each.pid))
     void this.#interrupt(turn)
     await Promise.race([turn.ended.promise, sleep(interruptMs, undefined, { ref: false })])
     if (turn.ending !== undefined && turn.confirmed) return
@@ -58,6 +58,14 @@ export class Scissors {
       if (performance.now() > end) return await this.#deps.close()
       await sleep(20)
     }
+  }
+
+  /** Where nobody can look, the process itself must be stopped all the same. */
+  #treeOf(pid: number): Promise<readonly NotedProcess[]> {
+    return treeOf(pid).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, pid }, 'what claude has started could not be looked for')
+      return []
+    })
   }
 
   async #interrupt(turn: ClaudeTurn): Promise<void> {

@@ -193,7 +193,12 @@ export class RunningTurn {
   /** Ends the turn and all that its tools started. Resolves when nothing of it is left. */
   stop(verdict: Ended = { type: 'turn.ended', stop: 'cancelled' }): Promise<void> {
     if (this.#ending !== undefined && this.#stopping === undefined) return Promise.resolve()
-    this.#stopping ??= this.#stop(verdict)
+    this.#stopping ??= this.#stop(verdict).catch(async (error: unknown) => {
+      this.#around.log.error({ err: error }, 'what codex has started could not be looked for')
+      await this.#around.server.close()
+      this.#ending = verdict
+      this.#close()
+    })
     return this.#stopping
   }
 
