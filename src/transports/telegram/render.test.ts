@@ -139,6 +139,21 @@ describe('a turn on Telegram', () => {
     }
     assert.ok(before.length > 2)
   })
+
+  for (const one of ['👨‍👩‍👧‍👦', '🇩🇪', '👍🏽', 'กำ', 'e\u0301\u0323']) {
+    test(`is cut between what are characters to the eye where nothing else parts it: ${one}`, () => {
+      // The limit falls on each of its parts once.
+      for (let shift = 0; shift < Array.from(one).length; shift += 1) {
+        const messages = texts(says('x'.repeat(shift) + one.repeat(3000)))
+        assert.ok(messages.length > 1)
+        for (const text of messages) assert.match(text, new RegExp(`^x*(?:${one})+$`, 'u'))
+      }
+    })
+  }
+
+  test('is cut somewhere where it is one endless character', () => {
+    assert.equal(texts(says(`Z${'\u0301'.repeat(9000)}`)).join('').length, 9001)
+  })
 })
 
 describe('choices on Telegram', () => {

@@ -70,6 +70,13 @@ function bestCut({ text, entities }: Formatted, from: number, end: number): numb
     last(/\n+/g, 0.5, false) ??
     last(/\n/g, 0.3, true) ??
     last(/\s/g, 0.3, true) ??
-    longest
+    betweenCharacters(text.slice(from, end + 2), longest)
   )
+}
+
+const characters = new Intl.Segmenter()
+
+/** Not within what is one character to the eye: an emoji of several, a flag, a letter with its marks. */
+function betweenCharacters(text: string, cut: number): number {
+  return characters.segment(text).containing(cut)?.index || cut
 }
