@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -273,6 +274,35 @@ test('a config.json that breaks while ductor runs is told by status, and one tha
     /"graceSeconds":0,"msg":"stopping"/,
   )
 })
+
+test(
+  'a home that belongs to somebody else is told as such by every verb, and doctor names what would mend it',
+  { skip: process.platform === 'win32' && 'Windows has no such rights' },
+  async () => {
+    await using stage = settled()
+    const { folder } = stage.home
+    chmodSync(join(folder, 'config', 'config.json'), 0o644)
+    chmodSync(folder, 0o555)
+    // Root may use everything: then somebody else tries.
+    const other = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [join(import.meta.dirname, '..', 'bin', 'ductor.mjs'), ...args], {
+        encoding: 'utf8',
+        env: { PATH: '', HOME: folder, DUCTOR_HOME: folder },
+        ...other,
+      })
+    const started = run()
+    assert.equal(started.status, 1)
+    assert.match(
+      started.stderr,
+      /^You may not use \S+\/run \(EACCES.*sudo chown -R "\$\(id -u\)" \S+\. Or name/,
+    )
+    const looked = run('doctor')
+    assert.equal(looked.status, 1, looked.stderr)
+    assert.match(looked.stdout, /^problem {2}you may not use \S+\n +→ .*sudo chown -R/m)
+    chmodSync(folder, 0o700)
+  },
+)
 
 test('doctor --fix closes to others what only the owner should read', async () => {
   await using stage = settled()

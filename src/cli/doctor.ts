@@ -6,6 +6,7 @@ import { configuration } from './doctor/configuration.ts'
 import { instance } from './doctor/instance.ts'
 import { disk, node, store } from './doctor/machine.ts'
 import { libraries } from './doctor/libraries.ts'
+import { owner } from './doctor/owner.ts'
 import { providers } from './doctor/providers.ts'
 import { rights } from './doctor/rights.ts'
 import { transports } from './doctor/transports.ts'
@@ -21,12 +22,13 @@ export default async function doctor(call: Call): Promise<number> {
   const loaded = await loadConfig(home, adapters)
   const signal = AbortSignal.timeout(limitMs)
   using clock = watchClock()
+  const shut = owner(home)
   const findings = [
     node(),
     disk(home),
-    store(home),
-    ...rights(home, call.has('fix')),
-    ...(await instance(home)),
+    ...shut,
+    // Nothing of that can be looked at by who may not use it.
+    ...(shut.length > 0 ? [] : [store(home), ...rights(home, call.has('fix')), ...(await instance(home))]),
     ...configuration(loaded, home),
     ...(loaded.state === 'good' ? await libraries(home, loaded.config) : []),
     ...(loaded.state === 'good'

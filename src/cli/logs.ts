@@ -14,7 +14,8 @@ export default async function logs(call: Call): Promise<number> {
   const wanted = call.text('lines') ?? String(usualLines)
   if (!/^\d{1,6}$/.test(wanted)) throw new MisuseError(`“${wanted}” is no number of lines`)
   const path = join(homeFolder(process.env), 'logs', 'ductor.log')
-  if (!existsSync(path)) throw new UserError(`There is no log yet: ${path}`)
+  if (statSync(path, { throwIfNoEntry: false }) === undefined)
+    throw new UserError(`There is no log yet: ${path}`)
   const { prettyFactory } = await import('pino-pretty')
   const readable = prettyFactory({
     translateTime: 'SYS:mm-dd HH:MM:ss',

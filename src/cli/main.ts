@@ -1,7 +1,9 @@
 import { UserError } from '../core/user-error.ts'
 import { help } from './help.ts'
+import { homeFolder } from './home.ts'
 import { MisuseError } from './misuse.ts'
 import { meant, readOptions, type Option } from './options.ts'
+import { troubleInWords } from './trouble.ts'
 import { verbs, type Verb } from './verbs.ts'
 import { version } from './version.ts'
 
@@ -29,6 +31,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (error instanceof MisuseError) {
       return complain(`ductor: ${error.message}\nRun “ductor help” for what there is.`, 2)
     }
+    const trouble = troubleInWords(error, homeFolder(process.env))
+    if (trouble !== undefined) return complain(trouble, 1)
     const said = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return complain(`ductor crashed: ${said}`, 1)
   }

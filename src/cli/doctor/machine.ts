@@ -4,6 +4,8 @@ import type { Finding } from '../../core/define.ts'
 import { openForReading, storeFile } from '../../store/open.ts'
 
 const scarceBytes = 500_000_000
+/** With less than that the next start may not even open its files. */
+const fullBytes = 10_000_000
 
 export function node(): Finding {
   // The launcher lets no older version come this far.
@@ -15,7 +17,8 @@ export function disk(home: string): Finding {
   const free = bavail * bsize
   const what = `${Math.round(free / 1_000_000)} MB are free on the disk of ${home}`
   if (free > scarceBytes) return { level: 'ok', what }
-  return { level: 'warning', what, mend: 'free some space: nothing can be taken while the disk is full' }
+  const level = free > fullBytes ? 'warning' : 'problem'
+  return { level, what, mend: 'free some space: nothing can be taken while the disk is full' }
 }
 
 /** The home folder itself may be still to make. */
