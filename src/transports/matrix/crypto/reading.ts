@@ -160,10 +160,12 @@ export class Reading {
 
   /** The room is told once of each device whose owner does not vouch for it. */
   #mark(room: string, user: string, device: string, reason: string, refused: boolean): void {
-    this.#deps.log.warn({ room, user, device, reason, refused }, 'a message of a device that is not verified')
+    const { log, memory } = this.#deps
     const key = `doubt:${user} ${device}`
-    if (!this.#mayTalk(room, user) || this.#deps.memory.recall(key) !== undefined || key in this.changes)
-      return
+    const isNew = memory.recall(key) === undefined && !(key in this.changes) && this.#mayTalk(room, user)
+    const fields = { room, user, device, reason, refused }
+    log[isNew || refused ? 'warn' : 'debug'](fields, 'a message of a device that is not verified')
+    if (!isNew) return
     this.changes[key] = String(this.#deps.now())
     this.chores.push({ kind: 'tell-doubt', room, user, device, refused })
   }
