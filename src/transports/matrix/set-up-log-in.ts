@@ -194,7 +194,12 @@ async function logOut(base: string, { accessToken }: Credentials): Promise<void>
 
 /** What the homeserver, or the way to it, says to the person; anything else stays what it is. */
 export function inWords(error: unknown): unknown {
-  if (error instanceof FatalError || error instanceof MatrixError || error instanceof NoAnswer) {
+  if (error instanceof NoAnswer) {
+    // Which call it was is of no use to a person.
+    const what = error.message.replace(/^[A-Z]+ \/\S+: /, '').replace(/^no /, 'No ')
+    return new UserError(`${what}. Is the address right, and does this machine reach it?`, { cause: error })
+  }
+  if (error instanceof FatalError || error instanceof MatrixError) {
     return new UserError(error.message, { cause: error })
   }
   return error

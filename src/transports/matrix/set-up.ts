@@ -100,7 +100,7 @@ function usersOf(words: string, bot: string): readonly string[] {
   const users = words.split(/[\s,;]+/).filter((word) => word !== '')
   if (users.length === 0) throw new UserError('At least one account is needed, such as @you:matrix.org.')
   if (users.includes(bot)) throw new UserError(`${bot} is the bot itself. Who shall talk to it?`)
-  return judged(fields.allowed_users, users)
+  return users.map((user) => judged(fields.user_id, user))
 }
 
 function judged<T>(schema: z.ZodType<T>, value: unknown): T {
