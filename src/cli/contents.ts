@@ -21,7 +21,9 @@ export function contentsOf(home: string, everything: boolean): Contents {
   }
   if (!existsSync(home)) throw new UserError(`There is nothing: ${home} does not exist.`)
   if (!marks.some((mark) => existsSync(join(home, mark)))) {
-    throw new UserError(`${home} does not look like a home of ductor: nothing was deleted.`)
+    throw new UserError(
+      `${home} does not look like a home of ductor (there is no config.json and no store), so nothing was deleted. If it is one, delete it by hand.`,
+    )
   }
   const names = readdirSync(home)
   const stays = (name: string) => !everything && own.has(name)
