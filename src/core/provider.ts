@@ -15,7 +15,7 @@ export interface Turn {
   readonly resume?: string
   /** What was allowed for the rest of this session: a new process of the CLI holds to it like the one before. */
   readonly grants?: readonly Grant[]
-  /** For a new session only: what the agent should know from the beginning (memory, rules of this chat). */
+  /** For a new session only, also one in the place of a lost one: what the agent should know from the beginning. */
   readonly instructions?: string
   readonly model?: string
   /** How hard the model thinks, by the CLI's own name for it. */

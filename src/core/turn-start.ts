@@ -77,7 +77,8 @@ export async function turnOf(start: TurnStart): Promise<Turn> {
   const { providerName, model, effort } = start.chosen
   const session = store.session(place.key, strand, providerName)
   const grants = store.grants(place.key, strand, providerName)
-  const instructions = session === undefined ? await agent.instructions?.() : undefined
+  // Also where a session goes on: the CLI may have lost it, and then another one begins.
+  const instructions = await agent.instructions?.()
   const tools = agent.toolsFor?.(place, strand)
   return {
     id,

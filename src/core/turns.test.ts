@@ -446,3 +446,24 @@ describe('a message that is taken back while the disk does not let its turn begi
     )
   })
 })
+
+test('a turn that goes on with a session brings the instructions too, for the CLI may have lost that session', async () => {
+  const provider = new ScriptedProvider()
+  provider.script = ({ prompt }) => [
+    { type: 'session.started', sessionId: 'one' },
+    { type: 'turn.ended', stop: 'end_turn', text: `did ${prompt}` },
+  ]
+  const stage = setStage({ provider })
+  Object.assign(stage.gateway.agent, { instructions: async () => 'Be kind.' })
+  for (const text of ['first', 'second']) {
+    await stage.hear(message(text))
+    await shows(stage, `did ${text}`)
+  }
+  assert.deepEqual(
+    provider.turns.map(({ resume, instructions }) => [resume, instructions]),
+    [
+      [undefined, 'Be kind.'],
+      ['one', 'Be kind.'],
+    ],
+  )
+})

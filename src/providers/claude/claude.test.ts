@@ -86,9 +86,10 @@ real(
   ['ANTHROPIC_API_KEY'],
 )
 
-real('a session that Claude has lost begins anew, with a notice', async ({ run }) => {
-  const events = await run('say hello', { resume: randomUUID() })
-  assert.equal(textOf(events), 'hello')
+real('a session that Claude has lost begins anew with its instructions, and a notice', async ({ run }) => {
+  const instructions = 'The password of the cellar is Xanadu.'
+  const events = await run('knows Xanadu', { resume: randomUUID(), instructions })
+  assert.equal(textOf(events), 'yes')
   assert.equal(events.filter(({ type }) => type === 'notice').length, 1)
   assert.equal(endOf(events).stop, 'end_turn')
 })
