@@ -349,6 +349,19 @@ real('a session that is open in a terminal is not branched', async (on) => {
   assert.equal(textOf(await on.run('say three', { resume })), 'three')
 })
 
+real(
+  'of two chats that go on with one session at once, one is told to wait',
+  async ({ run, provider, turn }) => {
+    const resume = sessionOf(await run('say one'))
+    await provider.release(turn('a', '').place, '')
+    const both = ['b', 'c'].map((strand) => run('say two', { strand, resume }))
+    const ends = (await Promise.all(both)).map(endOf)
+    assert.deepEqual(ends.map(({ stop }) => stop).toSorted(), ['end_turn', 'failed'])
+    assert.match(ends.map(({ error }) => error).join(''), /Another chat is at work in this session/)
+    assert.equal(textOf(await run('history', { resume })), 'prompts: 3')
+  },
+)
+
 real('a session moves from one chat to another, and is never in two', async ({ run, processes }) => {
   const resume = sessionOf(await run('say one'))
   assert.equal(textOf(await run('history', { strand: 'b', resume })), 'prompts: 2')

@@ -53,6 +53,8 @@ export class ClaudeProvider implements Provider {
   readonly #warm: Warm<Kept>
   /** By turn. */
   readonly #running = new Map<string, { readonly key: string; readonly session: ClaudeSession }>()
+  /** Sessions that a turn goes on with. */
+  readonly #claimed = new Set<string>()
   #receive: ((turn: UnpromptedTurn) => void) | undefined
   #oneShotUntil = 0
   #models: { readonly list: ModelList; readonly until: number } | undefined
@@ -66,15 +68,16 @@ export class ClaudeProvider implements Provider {
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
     if (signal.aborted) return yield { type: 'turn.ended', stop: 'cancelled' }
-    const inUse = await this.#whyInUse(turn)
-    if (inUse !== undefined) return yield { type: 'turn.ended', stop: 'failed', error: inUse }
-    let ending = yield* this.#attempt(turn, signal)
-    if (ending.fate === 'refused' && turn.resume !== undefined && !signal.aborted) {
-      yield { type: 'notice', message: lost }
-      const { resume: _session, grants: _allowed, ...fresh } = turn
-      ending = yield* this.#attempt(fresh, signal)
+    // From the first moment on: while one looks whether the session is free, another may begin with it.
+    const { resume } = turn
+    if (resume !== undefined && this.#claimed.has(resume))
+      return yield { type: 'turn.ended', stop: 'failed', error: atWork }
+    if (resume !== undefined) this.#claimed.add(resume)
+    try {
+      yield* this.#run(turn, signal)
+    } finally {
+      if (resume !== undefined) this.#claimed.delete(resume)
     }
-    yield ending.event
   }
 
   answer(turnId: string, requestId: string, answer: PermissionAnswer): boolean {
@@ -123,6 +126,18 @@ export class ClaudeProvider implements Provider {
   async close(): Promise<void> {
     const running = [...this.#running.values()].map(({ session }) => session.close())
     await Promise.all([this.#warm.close(), ...running])
+  }
+
+  async *#run(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
+    const inUse = await this.#whyInUse(turn)
+    if (inUse !== undefined) return yield { type: 'turn.ended', stop: 'failed', error: inUse }
+    let ending = yield* this.#attempt(turn, signal)
+    if (ending.fate === 'refused' && turn.resume !== undefined && !signal.aborted) {
+      yield { type: 'notice', message: lost }
+      const { resume: _session, grants: _allowed, ...fresh } = turn
+      ending = yield* this.#attempt(fresh, signal)
+    }
+    yield ending.event
   }
 
   /** A warm process; where none can be had, one for this prompt alone. */
@@ -209,8 +224,7 @@ export class ClaudeProvider implements Provider {
     if (resume === undefined) return undefined
     const key = keyOf(place, strand)
     const others = [...this.#running.values()].filter((each) => each.key !== key)
-    if (others.some(({ session }) => session.sessionId === resume))
-      return 'Another chat is at work in this session just now. Wait until it is done, or send /new to begin another.'
+    if (others.some(({ session }) => session.sessionId === resume)) return atWork
     for (const [other, { session }] of this.#warm.entries())
       if (other !== key && session.sessionId === resume) await this.#warm.drop(other)
     const kept = this.#warm.look(key)
@@ -221,6 +235,9 @@ export class ClaudeProvider implements Provider {
       : `This session is open in a terminal on the agent’s machine (process ${pid}). Close it there and send this again, or send /new to begin another.`
   }
 }
+
+const atWork =
+  'Another chat is at work in this session just now. Wait until it is done, or send /new to begin another.'
 
 const lost = 'Claude no longer has the earlier conversation; this is the start of a new one.'
 
