@@ -191,6 +191,16 @@ test('a program that hangs and ignores signals is ended by an abort', async () =
   await works(on)
 })
 
+test('a turn that is stopped while its process starts is never begun', async () => {
+  await using on = await hostile(`out({}); spawn('touch', ['begun']); init(); result('done')`)
+  const abort = new AbortController()
+  const running = on.run('trap', {}, () => {}, abort.signal)
+  abort.abort()
+  assert.deepEqual(endOf(await running).stop, 'cancelled')
+  await works(on)
+  assert.equal(existsSync(join(on.home, 'begun')), false)
+})
+
 test('an interrupt that is not obeyed ends the process', async () => {
   await using on = await hostile(`obeys = false; init(); start('m'); text('on and on')`)
   const events = await on.run('trap', {}, ({ type }, turn) => {

@@ -165,8 +165,9 @@ export class ClaudeSession {
     try {
       if (this.#process.ended) this.#fail(exitFailure(await this.#process.exit, this.#process.stderr))
       if (speaks) this.#turns.watch(running)
-      this.#speech.prompt(turn.prompt, pictures, { uuid })
-      if (signal.aborted) abort()
+      // Nothing is begun that is to be stopped.
+      if (signal.aborted) this.#turns.finish(running, running.cutEnding())
+      else this.#speech.prompt(turn.prompt, pictures, { uuid })
       yield* running.channel
       await this.#scissors.clear(running)
       return running.ending ?? running.failure('Claude ended without a result.')
