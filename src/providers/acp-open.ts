@@ -5,7 +5,9 @@ import { isSignedOut, refusalSentence, type Refusal } from './acp-failure.ts'
 import type { AcpHost } from './acp-host.ts'
 import type { AcpProcess } from './acp-process.ts'
 import type { AcpSession } from './acp-session.ts'
-import { readOpened } from './acp-wire.ts'
+import { readListed, readOpened } from './acp-wire.ts'
+
+export const inUse = 'Another conversation uses this session. Wait until it is done.'
 
 /** A session to run the turn in; or why there is none, and whether the agent spoke the protocol at all. */
 export type Opening =
@@ -27,8 +29,7 @@ export async function* openSession(
   const { process } = started
   if (turn.resume === undefined) return await fresh(host, turn, process, signal)
   const warm = host.session(turn.resume)
-  if (warm?.taken === true)
-    return { error: 'Another conversation uses this session. Wait until it is done.', spoke: true }
+  if (warm?.taken === true) return { error: inUse, spoke: true }
   if (warm?.cwd === turn.cwd && warm.token === turn.tools?.token) return { session: warm }
   // It keeps what it was opened with: its folder, and the tools of the chat that it was in.
   if (warm !== undefined && process.abilities.close) await host.release(warm)
@@ -81,8 +82,13 @@ async function* resume(
   if (answer === 'aborted' || !answer.ok) host.forget(sessionId)
   if (answer === 'aborted') return 'aborted'
   if (!answer.ok) {
-    const lost = answer.refusal.how === 'error' && !isSignedOut(answer.refusal)
-    return lost ? 'lost' : refused(host, answer.refusal)
+    const { refusal } = answer
+    if (refusal.how === 'ended' || isSignedOut(refusal)) return refused(host, refusal)
+    // Few agents say by their error whether the session is gone, or cannot be had just now.
+    const listed = await untilAborted(lists(host, process, { cwd, sessionId }), signal)
+    if (listed !== true) return listed === 'aborted' ? listed : 'lost'
+    const words = `${refusalSentence(agent, refusal)} The earlier conversation is there still: send it again, or send /new to begin another.`
+    return { error: words, spoke: true }
   }
   const told = readOpened(answer.result)
   // It began another one, without a word.
@@ -94,6 +100,19 @@ async function* resume(
   await agent.afterLoad?.(sessionId)
   if (!abilities.resume && agent.replaysLate === true) await session.replayed()
   return { session }
+}
+
+/** Does the agent still have this session, by its own list? */
+async function lists(
+  { agent }: AcpHost,
+  process: AcpProcess,
+  { cwd, sessionId }: { readonly cwd: string; readonly sessionId: string },
+): Promise<boolean> {
+  if (agent.sessions !== undefined) return (await agent.sessions(cwd)).some(({ id }) => id === sessionId)
+  if (!process.abilities.list) return false
+  const answer = await process.request('session/list', { cwd }, agent.patience.silenceMs)
+  const { sessions = [] } = (answer.ok ? readListed(answer.result) : undefined) ?? {}
+  return sessions.some((each) => each.sessionId === sessionId)
 }
 
 /** ductor's own tools, in the way that this agent can reach them. */

@@ -12,7 +12,7 @@ import type {
 } from '../core/provider.ts'
 import type { AcpAgent } from './acp-agent.ts'
 import { AcpHost } from './acp-host.ts'
-import { openSession, untilAborted } from './acp-open.ts'
+import { inUse, openSession, untilAborted } from './acp-open.ts'
 import { strandKey } from './acp-session.ts'
 import { AcpSettings } from './acp-settings.ts'
 import { readListed, readOpened } from './acp-wire.ts'
@@ -26,6 +26,8 @@ export class AcpProvider implements Provider {
   readonly #agent: AcpAgent
   readonly #deps: ProviderDeps
   readonly #host: AcpHost
+  /** Sessions that a turn goes on with: from its first moment on, while the agent is still asked to take them up. */
+  readonly #claimed = new Set<string>()
   #models: ModelList = { models: [] }
 
   constructor(agent: AcpAgent, deps: ProviderDeps) {
@@ -37,6 +39,10 @@ export class AcpProvider implements Provider {
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
     if (signal.aborted) return yield { type: 'turn.ended', stop: 'cancelled' }
+    const { resume } = turn
+    if (resume !== undefined && this.#claimed.has(resume))
+      return yield { type: 'turn.ended', stop: 'failed', error: inUse }
+    if (resume !== undefined) this.#claimed.add(resume)
     this.#host.hold()
     try {
       const opening = yield* openSession(this.#host, turn, signal)
@@ -47,6 +53,7 @@ export class AcpProvider implements Provider {
       this.#deps.log.warn({ why: opening.error }, 'the agent does not begin to speak the protocol')
       yield* this.#agent.oneShot(turn, signal, this.#host.ledger)
     } finally {
+      if (resume !== undefined) this.#claimed.delete(resume)
       this.#host.letGo()
     }
   }

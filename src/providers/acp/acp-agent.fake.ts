@@ -1,4 +1,5 @@
 // An agent that speaks the protocol, on the agent's side of the official SDK. The last line of a prompt directs it.
+// While there is a file `busy` in its folder, it takes up no session.
 // Run with: node acp-agent.fake.ts FOLDER ABILITY-THAT-IT-LACKS …
 import {
   agent,
@@ -64,6 +65,7 @@ const app = agent({ name: 'fake' })
   })
   .onRequest('session/load', async ({ params: { sessionId, cwd, mcpServers }, client }) => {
     if (!existsSync(file(sessionId))) throw RequestError.resourceNotFound(sessionId)
+    if (existsSync(join(folder, 'busy'))) throw RequestError.internalError()
     for (const { text } of historyOf(sessionId)) {
       await tell(client, sessionId, { sessionUpdate: 'user_message_chunk', content: { type: 'text', text } })
       await say(client, sessionId, `old answer to ${text}`)
@@ -72,6 +74,7 @@ const app = agent({ name: 'fake' })
   })
   .onRequest('session/resume', ({ params: { sessionId, cwd, mcpServers } }) => {
     if (!existsSync(file(sessionId))) throw RequestError.resourceNotFound(sessionId)
+    if (existsSync(join(folder, 'busy'))) throw RequestError.internalError()
     return offers(open(sessionId, cwd, mcpServers))
   })
   .onRequest('session/list', () => ({

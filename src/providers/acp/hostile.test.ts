@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
@@ -171,6 +171,30 @@ test('a session that the agent has lost begins anew, with a notice', async () =>
   assert.equal(textOf(events), 'prompts: 1')
 })
 
+test('a session that cannot be taken up just now is not given up for another one', async () => {
+  await using stage = await fakeStage()
+  const provider = stage.open()
+  const resume = sessionOf(await all(provider, stage.turn('a', 'say one')))
+  await provider.release?.(stage.turn('a', '').place, '')
+  await writeFile(join(stage.home, 'busy'), '')
+  const events = await all(provider, stage.turn('a', 'history', { resume }))
+  assert.match(endOf(events).error ?? '', /The earlier conversation is there still: send it again/)
+  assert.ok(!events.some(({ type }) => type === 'session.started'))
+  await rm(join(stage.home, 'busy'))
+  assert.equal(textOf(await all(provider, stage.turn('a', 'history', { resume }))), 'prompts: 2')
+})
+
+test('of two conversations that take up one session at once, one is told to wait', async () => {
+  await using stage = await fakeStage()
+  const provider = stage.open()
+  const resume = sessionOf(await all(provider, stage.turn('a', 'say one')))
+  await provider.release?.(stage.turn('a', '').place, '')
+  const both = ['b', 'c'].map((place) => all(provider, stage.turn(place, 'say two', { resume })))
+  const ends = (await Promise.all(both)).map(endOf)
+  assert.deepEqual(ends.map(({ stop }) => stop).toSorted(), ['end_turn', 'failed'])
+  assert.match(ends.map(({ error }) => error).join(''), /Another conversation uses this session/)
+})
+
 test('a program that is not there is named', async () => {
   await using stage = await fakeStage({ command: ['/nowhere/agent'] })
   const events = await all(stage.open(), stage.turn('a', 'say hello'))
@@ -246,6 +270,10 @@ async function stopInTool(stage: Awaited<ReturnType<typeof fakeStage>>, provider
   const events = await allowing(provider, turn, abort.signal)
   await seen
   assert.equal(endOf(events).stop, 'cancelled')
+}
+
+function sessionOf(events: readonly TurnEvent[]): string {
+  return events.find((event) => event.type === 'session.started')?.sessionId ?? ''
 }
 
 function all(provider: Provider, turn: Turn): Promise<readonly TurnEvent[]> {
