@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { readdir, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { codexBinary } from '../../../tests/support/install-codex.ts'
-import { all, codexTest, sessionOf, terminal } from './codex-test.fake.ts'
+import { all, codexTest, noticesOf, sessionOf, terminal } from './codex-test.fake.ts'
 
 codexTest('sessions that were begun in a terminal are listed and go on here', async (on, provider) => {
   const { stdout } = await terminal(on, ['exec', '--json', '--skip-git-repo-check', 'say from the terminal'])
@@ -107,3 +109,28 @@ codexTest('a session that is open in a terminal is not taken from it', async (on
     holder.kill('SIGKILL')
   }
 })
+
+codexTest('of two chats that go on with one session at once, one is told to wait', async (on, provider) => {
+  const resume = sessionOf(await all(provider, on.turn('a', 'say one')))
+  await provider.release({ key: 'a', transport: 'test', chat: 'a' }, '')
+  const both = ['b', 'c'].map((place) => all(provider, on.turn(place, 'say two', { resume })))
+  const ends = (await Promise.all(both)).map(endOf)
+  assert.deepEqual(ends.map(({ stop }) => stop).toSorted(), ['end_turn', 'failed'])
+  assert.match(ends.map(({ error }) => error).join(''), /running turn/)
+})
+
+codexTest(
+  'a session of which a full disk has left an empty file begins anew, with a notice',
+  async (on, provider) => {
+    const resume = sessionOf(await all(provider, on.turn('a', 'say one')))
+    await provider.close()
+    const names = await readdir(join(on.home, '.codex', 'sessions'), { recursive: true })
+    const rollout = names.find((name) => name.endsWith(`${resume}.jsonl`)) ?? ''
+    await truncate(join(on.home, '.codex', 'sessions', rollout))
+    const later = on.open()
+    const events = await all(later, on.turn('a', 'history', { resume }))
+    await later.close()
+    assert.match(noticesOf(events).join(), /no longer has the earlier conversation/)
+    assert.equal(textOf(events), 'prompts: 1')
+  },
+)

@@ -26,7 +26,8 @@ export type Found =
   | { readonly how: 'gone' }
   | { readonly how: 'failed'; readonly sentence: string }
 
-const gone = /no rollout found|not found|invalid (session|thread) id/i
+/** An empty rollout is what a full disk or a loss of power leaves of a session. */
+const gone = /no rollout found|not found|invalid (session|thread) id|rollout at \S+ is empty/i
 
 /** The threads that one app server has loaded. Nobody else can write in them. */
 export class Threads {
@@ -198,5 +199,6 @@ function common({ cwd, model, permissionMode, tools }: Turn): object {
 function refusal(words: string, resume: string | undefined): Found {
   if (resume !== undefined && gone.test(words)) return { how: 'gone' }
   if (/active writer/i.test(words)) return { how: 'failed', sentence: inUse }
-  return { how: 'failed', sentence: `Codex could not begin.${said(words)}` }
+  const advice = resume === undefined ? '' : ' Send it again, or send /new to begin another conversation.'
+  return { how: 'failed', sentence: `Codex could not begin.${advice}${said(words)}` }
 }
