@@ -97,7 +97,9 @@ export class Delivery {
       const content = deliverable(wire)
       if ('kind' in content) throw new TypeError('files are shown as posts')
       this.#ready(chat)
-      await this.#told(chat, () => sendText(this.#deps.api, chat, content, manner, signal))
+      const sent = await this.#told(chat, () => sendText(this.#deps.api, chat, content, manner, signal))
+      // No post of the outbox: whoever looks for one must not change it.
+      for (const id of idsOf(sent)) this.#deps.ledger.saw(chat, id)
     } catch (error) {
       throw failureOf(error, 'post')
     }

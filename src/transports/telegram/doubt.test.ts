@@ -153,6 +153,22 @@ describe('a post on Telegram whose fate is unknown', () => {
     assert.deepEqual(post.texts.toSorted(), ['after', 'before', 'found again?'])
   })
 
+  test('never touches the sample that /rich has shown', async () => {
+    const post = await Post.open()
+    await using stage = post.stage
+    stage.network.person(owner).writes('/rich on')
+    await stage.connect()
+    await stage.taken(1)
+    await stage.transport.ownCommands.find(({ name }) => name === 'rich')?.run('on', place)
+    const [sample] = stage.network.posts(owner)
+    assert.ok(sample?.['rich_message'])
+    stage.network.breaks('sendMessage', { how: 'answer-lost' })
+    post.show('question', noticeView('Is the table there?'))
+    await post.settled(1)
+    assert.deepEqual(stage.network.posts(owner)[0], sample)
+    assert.deepEqual(post.texts.slice(1), ['Is the table there?'])
+  })
+
   test('is found in a group of which only Telegram’s own words were heard, also after a restart', async () => {
     const post = await Post.open({ settings: { allowed_group_ids: [-1001] } })
     await using stage = post.stage

@@ -22,7 +22,7 @@ interface Line {
 export class Ledger {
   readonly #memory: Memory
   readonly #newest = new Map<string, number>()
-  /** Whose the last numbers are, in the order of their coming: a person's, or ours in a chat. */
+  /** Whose the last numbers are, in the order of their coming: a post of ours in a chat, or another message. */
   readonly #seen = new Map<string, string>()
   /** Lines that are not needed any more; they go with the next one. */
   readonly #done = new Set<string>()
@@ -36,11 +36,11 @@ export class Ledger {
   }
 
   /**
-   * There is a message of this number. `ours`: it is one of the bot, perhaps just one that is looked for. Gives what
-   * has to be remembered for it.
+   * There is a message of this number. `ours`: it is a post of the bot, perhaps just one that is looked for. Gives
+   * what has to be remembered for it.
    */
   saw(chat: string, message: number, ours = false): Readonly<Record<string, string>> {
-    this.#seen.set(`${counterOf(chat)} ${message}`, ours ? chat : 'a person')
+    this.#seen.set(`${counterOf(chat)} ${message}`, ours ? chat : 'no post')
     if (this.#seen.size > mostSeen) for (const oldest of this.#seen.keys().take(1)) this.#seen.delete(oldest)
     if (message <= this.newest(chat)) return {}
     this.#newest.set(counterOf(chat), message)
@@ -52,7 +52,7 @@ export class Ledger {
     return this.#newest.get(counterOf(chat)) ?? 0
   }
 
-  /** Is it known that this is the number of a person's message, or of one in another chat? */
+  /** Is it known that this is the number of something that is no post, or of one in another chat? */
   isElsewhere(chat: string, message: number): boolean {
     return (this.#seen.get(`${counterOf(chat)} ${message}`) ?? chat) !== chat
   }
