@@ -71,13 +71,23 @@ export class Delivery {
     const after = Math.max(ledger.begunAfter(post.key) ?? 0, this.#answered(post) ?? 0)
     if (after === 0) return undefined
     try {
-      this.#ready(chat)
+      // Looking shows nothing: were it counted, a busy chat would never have room for the post itself.
+      this.#ready(chat, 0)
       const content = fromLostTopic(deliverable(post.content), this.#deps.chats.lostTopic(post.place))
       const taken = (id: number): boolean =>
         others.has(refOf(post.place, chat, id)) || ledger.isElsewhere(chat, id)
-      const range = { after, newest: ledger.newest(chat), taken }
-      const found = await this.#told(chat, () => findPost(api, chat, content, range, signal))
+      const settled = ledger.unsettledMs(post.key, this.#deps.now()) === 0
+      const range = {
+        after,
+        newest: ledger.newest(chat),
+        searched: ledger.searchedTo(post.key),
+        taken,
+        // Where it may still come to be, it has to be looked for again.
+        missed: (id: number) => settled && ledger.missed(post.key, id),
+      }
+      const found = await this.#told(chat, () => findPost(api, chat, content, range, signal), 0)
       if (found === undefined) return this.#notThere(post.key)
+      this.#deps.budget.spend(chat, this.#deps.now())
       // The messages of an album have numbers that follow each other.
       const more = Array.from({ length: messagesOf(content) - 1 }, (_, index) => found + 1 + index)
       return refOf(post.place, chat, this.#noteSent(post.key, chat, [found, ...more]))

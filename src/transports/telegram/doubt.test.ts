@@ -159,7 +159,7 @@ describe('a post on Telegram whose fate is unknown', () => {
     stage.network.person(owner).writes('/rich on')
     await stage.connect()
     await stage.taken(1)
-    await stage.transport.ownCommands.find(({ name }) => name === 'rich')?.run('on', place)
+    await stage.transport.ownCommands.find(({ name }) => name === 'rich')?.run?.('on', place)
     const [sample] = stage.network.posts(owner)
     assert.ok(sample?.['rich_message'])
     stage.network.breaks('sendMessage', { how: 'answer-lost' })
@@ -236,6 +236,45 @@ describe('a post on Telegram whose fate is unknown', () => {
     back = 3_600_000
     await post.settled(1)
     assert.deepEqual(post.texts, ['once'])
+  })
+
+  test('is sent again in a busy chat, too: to look for it takes nothing of what the chat may have', async () => {
+    let ahead = 0
+    const post = await Post.open({ limits: { flood: true }, now: () => Date.now() + ahead })
+    await using stage = post.stage
+    const { network } = stage
+    network.person(owner).writes('go')
+    await stage.connect()
+    await stage.taken(1)
+    // Room for a message comes once a second from now on.
+    for (let n = 1; n <= 5; n += 1) {
+      post.show(`turn/${n}`, answer(`message ${n}`))
+      await post.settled(n)
+      ahead += 1000
+    }
+    network.breaks('sendMessage', { how: 'dropped' })
+    post.show('turn/6', answer('once'))
+    await post.settled(6)
+    assert.equal(post.texts.at(-1), 'once')
+  })
+
+  test('is looked for from where the search was sent away, so that it comes to an end', async () => {
+    const limits = { flood: true, missesPerSecond: 8, firstPenaltySeconds: 1, longestPenaltySeconds: 1 }
+    const post = await Post.open({ limits })
+    await using stage = post.stage
+    const { network } = stage
+    network.person(owner).writes('go')
+    await stage.connect()
+    await stage.taken(1)
+    network.breaks('sendMessage', { how: 'dropped' })
+    post.show('turn/1', answer('once'))
+    await post.settled(1)
+    assert.deepEqual(post.texts, ['once'])
+    assert.ok(
+      network
+        .calls('editMessageText')
+        .some(({ outcome }) => outcome?.ok === false && /Too Many/.test(outcome.description)),
+    )
   })
 
   test('that comes late all the same is marked in the trace', async () => {

@@ -13,8 +13,12 @@ export interface Range {
   readonly after: number
   /** The highest number that is known now. */
   readonly newest: number
+  /** It is at none of the numbers up to this one, as an earlier search has found. */
+  readonly searched: number
   /** Is this another message, ours or not? It must not be touched. */
   readonly taken: (id: number) => boolean
+  /** It is not here. */
+  readonly missed: (id: number) => void
 }
 
 /**
@@ -26,15 +30,16 @@ export async function findPost(
   api: BotApi,
   chat: string,
   content: WordsContent | FilesContent,
-  { after, newest, taken }: Range,
+  { after, newest, searched, taken, missed }: Range,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const last = Math.max(newest, after) + beyond
   let tried = 0
-  for (let id = after + 1; id <= last && tried < most; id += 1) {
+  for (let id = Math.max(after, searched) + 1; id <= last && tried < most; id += 1) {
     if (taken(id)) continue
     tried += 1
     if (await isAt(api, chat, id, content, signal)) return id
+    missed(id)
   }
   return undefined
 }

@@ -24,6 +24,8 @@ export class Ledger {
   readonly #newest = new Map<string, number>()
   /** Whose the last numbers are, in the order of their coming: a post of ours in a chat, or another message. */
   readonly #seen = new Map<string, string>()
+  /** How far the search for a post has come. */
+  readonly #searched = new Map<string, number>()
   /** Lines that are not needed any more; they go with the next one. */
   readonly #done = new Set<string>()
 
@@ -62,6 +64,7 @@ export class Ledger {
    * higher number than. Throws when the disk will not take it.
    */
   begin(key: string, chat: string, at: number, answered = 0): void {
+    this.#searched.delete(key)
     const line = `post/${key}`
     const earlier = this.#done.delete(line) ? undefined : this.#line(key)
     // A second attempt must not hide where the first one began.
@@ -82,12 +85,22 @@ export class Ledger {
   /** The post has a known end. */
   end(key: string): void {
     this.#done.add(`post/${key}`)
+    this.#searched.delete(key)
   }
 
   /** The highest number that was known when this post began; undefined where nobody knows. */
   begunAfter(key: string): number | undefined {
     const after = this.#line(key)?.after ?? 0
     return after > 0 ? after : undefined
+  }
+
+  /** The post is at none of the numbers up to this one: where its search is sent away, it goes on from there. */
+  missed(key: string, message: number): void {
+    this.#searched.set(key, message)
+  }
+
+  searchedTo(key: string): number {
+    return this.#searched.get(key) ?? 0
   }
 
   /** Milliseconds for which the last attempt may still be on its way. */

@@ -33,6 +33,11 @@ export class Flood {
     else this.#count(String(chat), privateBurst, (privateBurst / privatePerSecond) * 1000, messages)
   }
 
+  /** An edit that finds no message of the bot. */
+  spendMiss(chat: number): void {
+    if (this.#limits.flood) this.#count(`misses ${chat}`, this.#limits.missesPerSecond, 1000)
+  }
+
   /** Drafts have a budget of their own. */
   spendDraft(chat: number): void {
     if (!this.#limits.flood) return

@@ -6,6 +6,8 @@ export interface Limits {
   readonly privateBurst: number
   readonly groupPerMinute: number
   readonly perSecond: number
+  /** Edits a second of what is not there or not the bot's: nobody knows, so most tests have no limit. */
+  readonly missesPerSecond: number
   readonly draftsPerSecond: number
   readonly draftBurst: number
   readonly draftLifeMs: number
@@ -46,6 +48,7 @@ export const networkLimits: Limits = {
   privateBurst: 5,
   groupPerMinute: 20,
   perSecond: 30,
+  missesPerSecond: Infinity,
   draftsPerSecond: 4,
   draftBurst: 20,
   draftLifeMs: 30_000,

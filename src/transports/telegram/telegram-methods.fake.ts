@@ -148,6 +148,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
       ) => {
         const chat = world.writable(id)
         const old = chat.messages.get(messageId)
+        if (old?.from?.id !== world.bot.id) flood.spendMiss(id)
         if (old === undefined) throw badRequest('message to edit not found')
         if (old.from?.id !== world.bot.id) throw badRequest("message can't be edited")
         if (old.text === undefined && old.rich_message === undefined) {
