@@ -16,7 +16,8 @@ export const agents: Command = {
       return `${name}: ${state}${where === '' ? '' : ` (${where})`}${detail === null ? '' : ` – ${detail}`}`
     })
     const wrong = all.problems.map((problem) => `⚠ ${problem}`)
-    if (lines.length + wrong.length === 0) return 'There are no sub-agents: agents.json would list them.'
+    if (lines.length + wrong.length === 0)
+      return 'There are no sub-agents. “ductor agents add NAME”, on the machine, adds one.'
     return [...lines, ...wrong].join('\n')
   },
 }

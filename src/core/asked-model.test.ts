@@ -48,6 +48,20 @@ test('@model words: that model answers this once, its name stands above the answ
   assert.equal((await given('@mini again', /echo again/)).model, 'small')
 })
 
+test('/model with a name that the provider does not list is passed on, and the slip is told at once', async () => {
+  const { stage, given } = begin()
+  await stage.hear(message('/model smal'))
+  await shows(
+    stage,
+    /with smal from now on\. That is none of the models that it lists; did you mean \/model small\?/,
+  )
+  assert.equal((await given('go', /echo go/)).model, 'smal')
+  await stage.hear(message('/model something-else'))
+  await shows(stage, /something-else from now on\..* lists; \/model shows them\./)
+  await stage.hear(message('/model Mini'))
+  await shows(stage, /with small from now on\. It begins/)
+})
+
 test('what names no model is a prompt, also where the provider cannot tell its models', async () => {
   const { provider, given } = begin()
   assert.equal((await given('@big', /echo @big$/)).model, undefined)
