@@ -1,10 +1,13 @@
 import type { TransportDeps } from '../../core/define.ts'
 import type { TransportReport } from '../../core/transport.ts'
+import { Rest } from '../../lib/rest.ts'
 import type { CallError } from './bot-api.ts'
 
 export interface ConditionDeps extends Pick<TransportDeps, 'log' | 'report'> {
   readonly host: string
   readonly now: () => number
+  /** After so long without a conflict it is over. */
+  readonly calmMs: number
 }
 
 /** How the hearing fares, told in words to whoever wants to know. */
@@ -14,6 +17,7 @@ export class Condition {
   #reported: TransportReport | undefined
   #webhook = false
   #conflictSince: number | undefined
+  readonly #conflict = new Rest()
   #deaf = false
 
   constructor(deps: ConditionDeps) {
@@ -51,8 +55,10 @@ export class Condition {
   }
 
   connected(): void {
-    this.#conflictSince = undefined
     this.#deaf = false
+    // The other one tries again, and so gets its part.
+    if (this.#conflict.leftMs(this.#deps.now()) > 0) return
+    this.#conflictSince = undefined
     if (!this.isConnected) this.#report({ state: 'connected' })
   }
 
@@ -76,11 +82,12 @@ export class Condition {
   }
 
   trouble(error: CallError, failures: number): void {
-    const { log, now } = this.#deps
+    const { log, now, calmMs } = this.#deps
     log.debug({ failure: error.failure, code: error.code, reason: error.message, failures }, 'a poll failed')
     this.#deaf = false
     this.#webhook = error.code === 409 && /webhook/i.test(error.message)
     if (error.code === 409) this.#conflictSince ??= now()
+    if (error.code === 409 && !this.#webhook) this.#conflict.begin(calmMs, now())
     // A connection that breaks once in a while is no trouble; one that cannot be had again is.
     const mayBeNothing = failures === 1 && error.failure === 'lost' && this.isConnected
     if (!mayBeNothing) this.#report({ state: 'failed', detail: this.#explain(error) })

@@ -107,6 +107,23 @@ describe('the poller', { concurrency: 4 }, () => {
     await stage.taken(1)
   })
 
+  test('is not connected in the moments in which the other program rests: two of us on one token say so all the time', async () => {
+    const tempo = { pollSeconds: 1, conflictPauseMs: 1500, calmMs: 4000 }
+    await using stage = await Stage.open({ tempo })
+    await stage.connect()
+    const other = stage.reopened()
+    const conflicts = (): number => stage.logged.filter(({ message }) => message === 'a poll failed').length
+    const listening = other.listen()
+    await eventually(() => conflicts() >= 4, 'four conflicts')
+    assert.deepEqual(
+      stage.reports.map(({ state }) => state),
+      ['connecting', 'connected', 'failed'],
+    )
+    await other.ends()
+    await listening
+    await stage.reported('connected', 3)
+  })
+
   test('finds out in a quiet hour that updates wait which no poll brings, and fetches them another way', async () => {
     await using stage = await Stage.open({ tempo: { pollSeconds: 1, quietMs: 50 } })
     stage.network.breaks('getUpdates', { how: 'deaf' }, Infinity)

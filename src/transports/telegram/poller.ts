@@ -58,7 +58,7 @@ export class Poller {
   constructor(deps: PollerDeps) {
     this.#deps = deps
     this.#pollApi = deps.pollApi
-    this.#condition = new Condition({ host: deps.api.host, ...deps })
+    this.#condition = new Condition({ host: deps.api.host, calmMs: deps.tempo.calmMs, ...deps })
     this.#silence = new Silence({ ...deps, quietMs: deps.tempo.quietMs })
   }
 

@@ -9,6 +9,8 @@ export interface Tempo {
   readonly longestPauseMs: number
   /** While another program polls the same bot. */
   readonly conflictPauseMs: number
+  /** After so long without a conflict the other program has stopped; two that both try again have calm moments, too. */
+  readonly calmMs: number
   /** After so long without an update it is asked whether any waits. */
   readonly quietMs: number
 }
@@ -19,5 +21,6 @@ export const usualTempo: Tempo = {
   firstPauseMs: 1000,
   longestPauseMs: 30_000,
   conflictPauseMs: 5000,
+  calmMs: 30_000,
   quietMs: 90_000,
 }
