@@ -109,8 +109,11 @@ export class Reading {
   }
 
   /** Speaks to the bot, and should have been encrypted: anybody on the way could have written it. */
-  #isForgeable({ type, sender }: RoomEvent): boolean {
+  #isForgeable(event: RoomEvent): boolean {
+    const { type, sender } = event
     if (sender === this.#deps.self.userId) return false
+    // Apps ask for verifications in the clear; who stands in between is what the emoji show.
+    if (Verification.concerns(event)) return false
     // No app encrypts reactions: who wants nobody to press in their name asks in polls.
     if (type === 'm.reaction') return this.#deps.matrix.choices === 'polls'
     return type === 'm.room.message' || type === 'm.sticker' || isPollResponse(type)

@@ -149,6 +149,16 @@ describe('verifying the bot', missing === undefined ? {} : { skip: missing }, as
     assert.equal((await bot.taken(1)).length, 1, 'none of it is a prompt')
   })
 
+  test('the app may ask in the clear where everything else must be encrypted', async (t) => {
+    using stage = await meet(t, { encryption: { trust: 'signed-devices' } })
+    const { person, bot, room } = stage
+    const request = await person.crypto.requestVerificationDM(bot.id, room)
+    await (await emojiOf(request, bot, true)).confirm()
+    await endOf(request, bot, VerificationPhase.Done)
+    await person.hears(room, bot.id, /^Verified/)
+    assert.deepEqual(bot.logged(/came unencrypted/), [])
+  })
+
   test('a person verifies one device of the bot from the app', async (t) => {
     using person = await EncryptedPerson.arrive(synapse, freshName('person'))
     const bot = await TestBot.arrive(t, synapse, freshName('bot'), { allowed_users: [person.id] })
