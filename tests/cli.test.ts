@@ -282,6 +282,41 @@ test('doctor names each problem with its mend, and ends with 1', async () => {
   assert.match(stdout, /^problem {2}telegram_token: .*\n +→ edit /m)
 })
 
+test('doctor looks into agents.json as into config.json', async () => {
+  await using home = new Home({ transport: 'web', provider: 'demo' })
+  const agents = [
+    { name: 'coder', transport: 'web', web: { prt: 1 } },
+    { name: 'tester', telegram_tokn: '1:x', provider: 'demo' },
+  ]
+  writeFileSync(join(home.folder, 'agents.json'), JSON.stringify(agents))
+  const { code, stdout } = await home.run('doctor')
+  assert.equal(code, 1)
+  assert.match(
+    stdout,
+    /^warning {2}agents\.json, coder: web\.prt: is no key of ductor; did you mean port\?$/m,
+  )
+  assert.match(
+    stdout,
+    /^problem {2}agents\.json, tester: telegram_token: is missing.*\n +→ edit \S+agents\.json$/m,
+  )
+})
+
+test('a file in the place of the home folder, and an agent that there is not, are plain sentences', async () => {
+  await using home = new Home(undefined)
+  const setUp = ['onboarding', '--non-interactive', '--accept-risk', '--transports=web']
+  const wrong = await home.run(...setUp, '--answering-agent=hal')
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /^There is no agent “hal”; there are claude, /)
+  const asked = await home.run(...setUp, '--answering-agent=demo')
+  assert.equal(asked.code, 0, asked.stderr)
+  assert.match(readFileSync(join(home.folder, 'config', 'config.json'), 'utf8'), /"provider": "demo"/)
+  writeFileSync(join(home.folder, 'file'), '')
+  await using inFile = new Home(undefined, { DUCTOR_HOME: join(home.folder, 'file') })
+  const shut = await inFile.run(...setUp)
+  assert.equal(shut.code, 1)
+  assert.match(shut.stderr, /^A file stands where a folder is needed: \S+file\./)
+})
+
 test('a store that is broken is a plain sentence, not a crash', async () => {
   await using home = new Home(undefined)
   writeFileSync(join(home.folder, 'ductor.db'), 'this is no database at all')

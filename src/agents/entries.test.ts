@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseEntries } from './entries.ts'
+import { entriesIn, readEntries } from './entries.ts'
 
 const main = {
   telegram_token: '1:main',
@@ -11,10 +14,8 @@ const main = {
 }
 
 test('an entry takes over how the main agent works, and nothing of who it is or who may talk to it', () => {
-  const text = JSON.stringify([
-    { name: 'coder', telegram_token: '2:coder', allowed_user_ids: [1], provider: 'codex' },
-  ])
-  assert.deepEqual(parseEntries(text, main), {
+  const list = [{ name: 'coder', telegram_token: '2:coder', allowed_user_ids: [1], provider: 'codex' }]
+  assert.deepEqual(entriesIn(list, main), {
     problems: [],
     entries: [
       {
@@ -33,7 +34,7 @@ test('an entry takes over how the main agent works, and nothing of who it is or 
 
 test('a Matrix entry runs on Matrix alone, whatever the main agent runs on', () => {
   const matrix = { homeserver: 'https://example.org', user_id: '@coder:example.org' }
-  const { entries } = parseEntries(JSON.stringify([{ name: 'coder', transport: 'matrix', matrix }]), {
+  const { entries } = entriesIn([{ name: 'coder', transport: 'matrix', matrix }], {
     ...main,
     transports: ['telegram', 'matrix'],
   })
@@ -41,13 +42,13 @@ test('a Matrix entry runs on Matrix alone, whatever the main agent runs on', () 
 })
 
 test('an account that another agent has is refused, for that entry alone', () => {
-  const { entries, problems } = parseEntries(
-    JSON.stringify([
+  const { entries, problems } = entriesIn(
+    [
       { name: 'a', telegram_token: '1:main' },
       { name: 'b', telegram_token: '2:b' },
       { name: 'c', telegram_token: '2:b' },
       { name: 'd', transport: 'matrix', matrix: { user_id: '@bot:example.org' } },
-    ]),
+    ],
     main,
   )
   assert.deepEqual(
@@ -63,7 +64,14 @@ test('an account that another agent has is refused, for that entry alone', () =>
 
 test('a name that makes no sense is said, and a file that makes none', () => {
   const names = [{ name: 'main' }, { name: '../x' }, {}, { name: 'a' }, { name: 'a' }]
-  assert.equal(parseEntries(JSON.stringify(names), main).problems.length, 4)
-  assert.match(parseEntries('[', main).problems[0] ?? '', /not JSON/)
-  assert.match(parseEntries('{}', main).problems[0] ?? '', /must be a list/)
+  assert.equal(entriesIn(names, main).problems.length, 4)
+  assert.match(entriesIn({}, main).problems[0] ?? '', /must be a list/)
+})
+
+test('a file that is no JSON is told by line and column, and without what stands in it', async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'ductor-entries-'))
+  t.after(() => rmSync(home, { recursive: true }))
+  writeFileSync(join(home, 'agents.json'), '[\n  { "name": "a", "telegram_token": 12:secret }\n]')
+  const { problems } = await readEntries(home, main)
+  assert.deepEqual(problems, ['agents.json, line 2, column 38: a comma is missing before this'])
 })

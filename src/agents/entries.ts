@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { File } from '../config/file.ts'
+import { parseJson } from '../config/json.ts'
 
 /** One sub-agent, with the configuration that it runs under, as if that were its own config.json. */
 export interface AgentEntry {
@@ -57,20 +58,14 @@ export async function readEntries(home: string, main: File): Promise<Entries> {
       return { entries: [], problems: [] }
     return { entries: [], problems: [`agents.json cannot be read: ${String(error)}`] }
   }
-  return parseEntries(text, main)
+  const parsed = await parseJson(text)
+  if ('value' in parsed) return entriesIn(parsed.value, main)
+  const { line, column, what } = parsed.fault
+  return { entries: [], problems: [`agents.json, line ${line}, column ${column}: ${what}`] }
 }
 
-/** What the text of an `agents.json` says. Pure. */
-export function parseEntries(text: string, main: File): Entries {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (error) {
-    return {
-      entries: [],
-      problems: [`agents.json is not JSON: ${error instanceof Error ? error.message : ''}`],
-    }
-  }
+/** What an `agents.json` says. Pure. */
+export function entriesIn(json: unknown, main: File): Entries {
   const parsed = list.safeParse(json)
   if (!parsed.success)
     return { entries: [], problems: [`agents.json ${parsed.error.issues[0]?.message ?? 'is wrong'}`] }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cancel, intro } from '@clack/prompts'
 import { z } from 'zod'
-import { entriesPath, parseEntries, readEntries } from '../agents/entries.ts'
+import { entriesIn, entriesPath, readEntries } from '../agents/entries.ts'
 import type { File } from '../config/file.ts'
 import { judge } from '../config/load.ts'
 import { sentence } from '../config/problem.ts'
@@ -156,7 +156,7 @@ async function remove(home: string, name: string, call: Call): Promise<number> {
 
 /** The entry as its own config.json. Throws `UserError` with what is wrong with it. */
 function check(list: readonly File[], main: File, name: string): File {
-  const { entries, problems } = parseEntries(JSON.stringify(list), main)
+  const { entries, problems } = entriesIn(list, main)
   if (problems.length > 0) throw new UserError(problems.join('\n'))
   return entries.find((entry) => entry.name === name)?.file ?? {}
 }

@@ -9,6 +9,7 @@ import { libraries } from './doctor/libraries.ts'
 import { owner } from './doctor/owner.ts'
 import { providers } from './doctor/providers.ts'
 import { rights } from './doctor/rights.ts'
+import { subAgents } from './doctor/sub-agents.ts'
 import { transports } from './doctor/transports.ts'
 import { homeFolder } from './home.ts'
 import { adapters } from './load.ts'
@@ -30,6 +31,7 @@ export default async function doctor(call: Call): Promise<number> {
     // Nothing of that can be looked at by who may not use it.
     ...(shut.length > 0 ? [] : [store(home), ...rights(home, call.has('fix')), ...(await instance(home))]),
     ...configuration(loaded, home),
+    ...(await subAgents(home)),
     ...(loaded.state === 'good' ? await libraries(home, loaded.config) : []),
     ...(loaded.state === 'good'
       ? await providers(home, loaded.config, environment(home, process.env), signal)

@@ -1,4 +1,4 @@
-import { readEntries, type AgentEntry } from '../agents/entries.ts'
+import { readEntries, type AgentEntry, type Entries } from '../agents/entries.ts'
 import { configPath, readConfigFile } from '../config/file.ts'
 import { judge, type Adapters } from '../config/load.ts'
 import { sentence } from '../config/problem.ts'
@@ -9,6 +9,12 @@ import type { ForegroundOptions } from './foreground.ts'
 import { chooseProvider, runnable } from './load.ts'
 import { environmentOf, settingsOf } from './settings.ts'
 
+/** What agents.json says, beside the config.json of this home. */
+export async function entriesOf(home: string): Promise<Entries> {
+  const main = await readConfigFile(configPath(home))
+  return readEntries(home, main === 'missing' || 'problem' in main ? {} : main.file)
+}
+
 /** The sub-agents of agents.json, each with its own home and what it takes over from config.json. */
 export function subAgents(
   { home, env }: ForegroundOptions,
@@ -16,10 +22,7 @@ export function subAgents(
   log: Log,
 ): NonNullable<DuctorOptions['agents']> {
   return {
-    async read() {
-      const main = await readConfigFile(configPath(home))
-      return readEntries(home, main === 'missing' || 'problem' in main ? {} : main.file)
-    },
+    read: () => entriesOf(home),
     plan: (entry, own) => plan(entry, own, env, adapters, log),
   }
 }

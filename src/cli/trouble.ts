@@ -14,6 +14,10 @@ export function troubleInWords(error: unknown, home: string): string | undefined
   if (full.includes(code) || number === sqlite.full) {
     return `The disk of ${home} is full: free some space and try again. Nothing that was taken is lost.`
   }
+  if (code === 'ENOTDIR' || (code === 'EEXIST' && 'syscall' in error && error.syscall === 'mkdir')) {
+    const path = 'path' in error && typeof error.path === 'string' ? error.path : home
+    return `A file stands where a folder is needed: ${path}. Move it away, or name another folder with DUCTOR_HOME.`
+  }
   if (denied.includes(code) || number === sqlite.readOnly || number === sqlite.cannotOpen) {
     const path = 'path' in error && typeof error.path === 'string' ? error.path : home
     return `You may not use ${path} (${error.message}). ${howToOwn(home)}`

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { environmentPath } from '../../config/environment.ts'
 import { configPath } from '../../config/file.ts'
 import type { Finding } from '../../core/define.ts'
+import { quote } from '../../lib/shell-quote.ts'
 
 interface Open {
   readonly path: string
@@ -45,7 +46,7 @@ function openSecrets(home: string): Open[] {
 }
 
 function mendOf(mode: string, path: string): string {
-  return `chmod ${mode} ${path}, or “ductor doctor --fix”`
+  return `chmod ${mode} ${quote(path)}, or “ductor doctor --fix”`
 }
 
 function isPrivate(path: string): boolean {

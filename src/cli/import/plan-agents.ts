@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { entriesPath, parseEntries, readEntries, type Entries } from '../../agents/entries.ts'
+import { type Entries, entriesIn, entriesPath, readEntries } from '../../agents/entries.ts'
 import type { File } from '../../config/file.ts'
 import { judge } from '../../config/load.ts'
 import { sentence } from '../../config/problem.ts'
@@ -28,8 +28,7 @@ export async function planAgents(from: string, home: string, main: File): Promis
   const isThere = existsSync(entriesPath(home))
   const taken = old.map((entry) => ({ name: String(entry['name']), ...takeEntry(entry) }))
   const list = isThere || old.length === 0 ? undefined : taken.map(({ file }) => file)
-  const holding =
-    list === undefined ? await readEntries(home, main) : parseEntries(JSON.stringify(list), main)
+  const holding = list === undefined ? await readEntries(home, main) : entriesIn(list, main)
   const homes = await homesOf(holding, from, home)
   return {
     list,

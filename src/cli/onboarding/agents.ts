@@ -2,6 +2,7 @@ import type { LoadedConfig } from '../../config/load.ts'
 import type { ProviderDefinition } from '../../core/define.ts'
 import type { ProviderHealth } from '../../core/provider.ts'
 import type { Interview } from '../../core/set-up.ts'
+import { UserError } from '../../core/user-error.ts'
 import { checkProvider } from '../doctor/providers.ts'
 import { available, order } from '../load.ts'
 
@@ -22,6 +23,10 @@ export async function chooseAgent(
   home: string,
   env: Readonly<Record<string, string>>,
 ): Promise<string | undefined> {
+  const wanted = interview.given('answering-agent')
+  if (wanted !== undefined && !providers.has(wanted)) {
+    throw new UserError(`There is no agent “${wanted}”; there are ${[...providers.keys()].join(', ')}.`)
+  }
   const parts = [...providers.values()]
     .filter(({ definition }) => definition.programs.length > 0)
     .toSorted((a, b) => rank(a.definition.name) - rank(b.definition.name))
@@ -42,6 +47,7 @@ export async function chooseAgent(
     )
     const ready = found.filter(({ health }) => health?.installed !== false && health?.signedIn !== false)
     if (ready.length > 0) return pick(interview, ready)
+    if (wanted !== undefined) return wanted
     const what = await interview.choose({
       option: round === 1 ? 'without-agent' : `without-agent-${round}`,
       ask: 'No agent is ready to answer. What now?',
