@@ -24,6 +24,23 @@ test('what a process wrote is read after its end, too', async () => {
   await started.exit
 })
 
+test(
+  'a process that closes its output and lives on is ended: nothing more will come of it',
+  { timeout: 30_000 },
+  async (t) => {
+    const command = {
+      program: process.execPath,
+      args: ['-e', `console.log('one'); require('fs').closeSync(1); setInterval(() => {}, 1e6)`],
+      env: {},
+      cwd: import.meta.dirname,
+    }
+    const started = await CliProcess.start(command, new ProcessLedger(new InMemoryStore(), silentLog))
+    t.after(() => started.kill(0))
+    assert.equal((await Array.fromAsync(started.lines())).length, 1)
+    assert.deepEqual(await started.exit, { how: 'exited', code: null, signal: 'SIGTERM' })
+  },
+)
+
 const url = (file: string) => JSON.stringify(new URL(file, import.meta.url).href)
 
 /** Stops a CLI while no file can be opened any more. */

@@ -7,6 +7,8 @@ import type { LedgerEntry, ProcessLedger } from './process-ledger.ts'
 const stderrKept = 4096
 const orphanMs = 1000
 const leftoversMs = 1000
+/** From the end of its output to its own. */
+const muteMs = 3000
 
 /** How a process ended. `not-started` says why in a sentence for a person. */
 export type Exit =
@@ -81,7 +83,15 @@ export class CliProcess {
 
   /** Its output. To be read once, to the end. */
   lines(): AsyncIterable<Line> {
-    return this.#child === undefined ? linesOf(nothing()) : linesOf(this.#child.stdout, this.#lineLimit)
+    return this.#child === undefined ? linesOf(nothing()) : this.#linesOf(this.#child.stdout)
+  }
+
+  async *#linesOf(stdout: Readable): AsyncGenerator<Line> {
+    yield* linesOf(stdout, this.#lineLimit)
+    // Nothing more will come of it, though it may live for ever. The usual end closes the output, too.
+    setTimeout(() => {
+      if (!this.#ended) void this.kill(leftoversMs)
+    }, muteMs).unref()
   }
 
   /** Sends one line of JSON. What cannot be sent any more is told by `exit`. */
