@@ -49,7 +49,7 @@ export interface AcpAgent extends Named {
   readonly replaysLate?: boolean
   /** Milliseconds to wait before this session may be loaded without harm. */
   loadsIn?(sessionId: string): Promise<number>
-  /** Called right after a session was loaded. */
+  /** Called right after a load, also one that failed. */
   afterLoad?(sessionId: string): Promise<void>
   /** Where it cannot list its sessions by the protocol. */
   sessions?(cwd: string): Promise<readonly SessionSummary[]>

@@ -77,7 +77,15 @@ async function* resume(
   const session = host.add(sessionId, turn, false, process)
   const method = abilities.resume ? 'session/resume' : 'session/load'
   const mcpServers = mcpServersOf(tools, process)
-  const asked = process.request(method, { sessionId, cwd, mcpServers }, agent.patience.silenceMs)
+  const asked = process
+    .request(method, { sessionId, cwd, mcpServers }, agent.patience.silenceMs)
+    // Also where it fails, or nobody waits for it any more: what it leaves behind is there all the same.
+    .then(async (answer) => {
+      await agent.afterLoad?.(sessionId).catch(() => {
+        // It is cleared up after the next load.
+      })
+      return answer
+    })
   const answer = await untilAborted(asked, signal)
   if (answer === 'aborted' || !answer.ok) host.forget(sessionId)
   if (answer === 'aborted') return 'aborted'
@@ -97,7 +105,6 @@ async function* resume(
     return 'lost'
   }
   session.opened(told)
-  await agent.afterLoad?.(sessionId)
   if (!abilities.resume && agent.replaysLate === true) await session.replayed()
   return { session }
 }

@@ -184,6 +184,21 @@ test('a session that cannot be taken up just now is not given up for another one
   assert.equal(textOf(await all(provider, stage.turn('a', 'history', { resume }))), 'prompts: 2')
 })
 
+test('what a load leaves behind is cleared up also where it fails', async () => {
+  const cleared: string[] = []
+  await using stage = await fakeStage({
+    async afterLoad(sessionId) {
+      cleared.push(sessionId)
+    },
+  })
+  const provider = stage.open()
+  const resume = sessionOf(await all(provider, stage.turn('a', 'say one')))
+  await provider.release?.(stage.turn('a', '').place, '')
+  await writeFile(join(stage.home, 'busy'), '')
+  await all(provider, stage.turn('a', 'history', { resume }))
+  assert.deepEqual(cleared, [resume])
+})
+
 test('of two conversations that take up one session at once, one is told to wait', async () => {
   await using stage = await fakeStage()
   const provider = stage.open()

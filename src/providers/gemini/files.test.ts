@@ -39,6 +39,25 @@ test('the empty file that a load leaves behind is removed, and nothing else', as
   ])
 })
 
+for (const husk of ['', '{"sessionId":"0a1b'])
+  test(`where a full disk let a load write “${husk}”, that file is removed too`, async (t) => {
+    const name = 'session-2026-11-25T10-00-0a1b2c3d.jsonl'
+    const { files, chats, left } = await home(t, { [name]: [meta(id), context, prompt('say one'), answer] })
+    await writeFile(join(chats, 'session-2026-11-25T10-07-0a1b2c3d.jsonl'), husk)
+    await files.removeHusks(id)
+    assert.deepEqual(await left(), [name])
+  })
+
+test('a session that is too large to be read is one all the same', async (t) => {
+  const name = 'session-2026-11-25T10-00-0a1b2c3d.jsonl'
+  const { files, left } = await home(t, {
+    [name]: [meta(id), context, prompt('x'.repeat(17e6))],
+    'session-2026-11-25T10-07-0a1b2c3d.jsonl': [meta(id), context],
+  })
+  await files.removeHusks(id)
+  assert.deepEqual(await left(), [name])
+})
+
 test('a session that is only empty files is left alone', async (t) => {
   const name = 'session-2026-11-25T10-00-0a1b2c3d.jsonl'
   const { files, left } = await home(t, { [name]: [meta(id), context] })

@@ -56,11 +56,10 @@ export class GeminiFiles {
    * without a message, take it for broken, and remove every file of that id, the real one too.
    */
   async removeHusks(sessionId: string): Promise<void> {
-    const files = await Promise.all((await this.#paths(sessionId)).map((path) => read(path)))
-    const own = files.filter((file) => file?.sessionId === sessionId).filter((file) => file !== undefined)
-    const husks = own.filter(({ spoken }) => spoken.length === 0)
-    if (husks.length === own.length) return
-    for (const { path } of husks) if ((await stat(path)).size <= huskLimit) await unlink(path)
+    const paths = await this.#paths(sessionId)
+    const kinds = await Promise.all(paths.map((path) => kindOf(path, sessionId)))
+    if (!kinds.includes('real')) return
+    for (const [index, path] of paths.entries()) if (kinds[index] === 'husk') await unlink(path)
   }
 
   /** The sessions that were begun in this folder, newest first. */
@@ -104,6 +103,21 @@ async function newest(paths: readonly string[]): Promise<readonly string[]> {
     paths.map(async (path) => ({ path, at: (await stat(path).catch(() => undefined))?.mtimeMs ?? 0 })),
   )
   return dated.toSorted((one, other) => other.at - one.at).map(({ path }) => path)
+}
+
+/** `real`: it has a conversation. `husk`: it has none, or not even a whole first line, as after a full disk. */
+async function kindOf(path: string, sessionId: string): Promise<'real' | 'husk' | 'other'> {
+  const size = (await stat(path).catch(() => undefined))?.size
+  if (size === undefined) return 'other'
+  if (size > fileLimit) return 'real'
+  const file = await read(path)
+  if (file === undefined) {
+    const text = size > huskLimit ? '\n' : await readFile(path, 'utf8').catch(() => '\n')
+    return text.includes('\n') ? 'other' : 'husk'
+  }
+  if (file.sessionId !== sessionId) return 'other'
+  if (file.spoken.length > 0) return 'real'
+  return size <= huskLimit ? 'husk' : 'other'
 }
 
 /** Undefined for a file that went away, is too large, or is none of Gemini's. */
