@@ -219,6 +219,16 @@ describe('what is heard on Telegram', () => {
     assert.equal(ignored({ update_id: 1, poll: {} }), 'an update of unknown kind')
   })
 
+  test('has its words also where what is around them has another shape than we know', () => {
+    const odd = { edit_date: 'now', quote: 'q', reply_to_message: { id: 3 }, forum_topic_edited: 'name' }
+    const heard = inbound(message({ chat: privateChat, text: 'Hello', ...odd }))
+    assert.equal('text' in heard && heard.text, 'Hello')
+    const passedOn = inbound(message({ text: '/new', forward_origin: 'somewhere' }))
+    assert.equal('forwardedFrom' in passedOn && passedOn.forwardedFrom, 'somebody')
+    for (const who of [{ from: 'me' }, { sender_chat: 'a chat' }, { chat: -1 }])
+      assert.equal(ignored(message({ text: 'a', ...who })), 'an update of unknown shape')
+  })
+
   test('is what the network sends: replies in a plain supergroup have no topic', async () => {
     const network = await FakeTelegram.start()
     const owner = network.person(4711)

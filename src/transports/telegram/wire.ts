@@ -67,6 +67,7 @@ const media = z.object({
   giveaway: z.unknown().optional().catch(undefined),
 })
 
+/** As with files: what is around the words must not hide them. Who wrote them and where is another matter. */
 const topicOpened = z.object({ name: z.string() })
 /** Where a message comes from that was passed on; which field names its author goes by its type. */
 const origin = z.object({
@@ -79,7 +80,7 @@ const origin = z.object({
 const message = place.extend({
   ...media.shape,
   date: z.int(),
-  edit_date: z.int().optional(),
+  edit_date: z.int().optional().catch(undefined),
   from: user.optional(),
   sender_chat: chat.optional(),
   text: z.string().optional(),
@@ -87,23 +88,24 @@ const message = place.extend({
   entities: z.array(entity).optional(),
   caption_entities: z.array(entity).optional(),
   media_group_id: z.string().optional(),
-  forward_origin: origin.optional(),
+  forward_origin: origin.optional().catch({}),
   reply_to_message: media
     .extend({
       message_id: z.int(),
       from: user.optional(),
       text: z.string().optional(),
       caption: z.string().optional(),
-      forum_topic_created: topicOpened.optional(),
+      forum_topic_created: topicOpened.optional().catch(undefined),
     })
-    .optional(),
+    .optional()
+    .catch(undefined),
   /** What is answered, where it lies in another chat. */
   external_reply: media.optional().catch(undefined),
-  quote: z.object({ text: z.string() }).optional(),
+  quote: z.object({ text: z.string() }).optional().catch(undefined),
   migrate_to_chat_id: z.int().optional(),
   migrate_from_chat_id: z.int().optional(),
-  forum_topic_created: topicOpened.optional(),
-  forum_topic_edited: z.object({ name: z.string().optional() }).optional(),
+  forum_topic_created: topicOpened.optional().catch(undefined),
+  forum_topic_edited: z.object({ name: z.string().optional() }).optional().catch(undefined),
   forum_topic_closed: z.unknown().optional(),
 })
 
