@@ -97,6 +97,33 @@ describe('a draft on Telegram', () => {
     assert.equal(edited.transport.preview(privately), undefined)
   })
 
+  test('is shown again to whoever has blocked the bot and lets it in again, and where its topic is gone', async () => {
+    await using stage = await open()
+    const { network, transport } = stage
+    const person = network.person(owner)
+    const topic = person.topic('Taxes')
+    await stage.connect()
+    person.writes('go')
+    await stage.taken(1)
+    const held = transport.preview(privately)
+    person.blocks()
+    await assert.rejects(Promise.resolve(held?.(says('blocked'), 'turn/1')))
+    await eventually(() => transport.preview(privately) === undefined, 'the block')
+    person.unblocks()
+    await eventually(() => transport.preview(privately) !== undefined, 'the way back')
+    await show(stage, 'here again')
+    assert.equal(network.draft(owner)?.text, 'here again')
+    const inTopic = { ...privately, key: `${privately.key}:${topic}`, thread: String(topic) }
+    person.deletesTopic(topic)
+    await assert.rejects(Promise.resolve(transport.preview(inTopic)?.(says('gone'), 'turn/2')))
+    await transport.deliver(
+      { type: 'post', place: inTopic, content: says('gone'), key: 'turn/2/0/p0', notify: true },
+      stage.signal,
+    )
+    await transport.preview(inTopic)?.(says('next'), 'turn/2')
+    assert.equal(network.draft(owner)?.text, 'next')
+  })
+
   test('rests when there were too many, and never becomes a message for that', async () => {
     let now = Date.now()
     await using stage = await open({ now: () => now })

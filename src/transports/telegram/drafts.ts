@@ -5,6 +5,7 @@ import { CallError, type BotApi } from './bot-api.ts'
 import { isGroup } from './budget.ts'
 import { deliverable, type TextContent } from './content.ts'
 import type { Address } from './deliver.ts'
+import { isTopicLost } from './failure.ts'
 
 export type Streaming = 'edits' | 'drafts' | 'auto'
 
@@ -122,7 +123,8 @@ export class Drafts {
     // Too many drafts are no reason to send messages instead: those are what is scarce.
     if (error.code === 429) this.#rest.begin(error.retryAfterMs ?? 1000, this.#deps.now())
     else if (error.code === 404) this.#refusedEverywhere = true
-    else this.#refusedIn.add(place.key)
+    // Who has blocked the bot may let it in again, and a topic that is gone is told by the answer.
+    else if (error.code === 400 && !isTopicLost(error.message)) this.#refusedIn.add(place.key)
   }
 }
 

@@ -151,7 +151,7 @@ export class Telegram implements Transport {
   }
 
   preview(place: Place): Preview | undefined {
-    return this.#drafts.in(place)
+    return this.#chats.isReachable(place.chat) === false ? undefined : this.#drafts.in(place)
   }
 
   /** The port asks for the time between two showings in the chat, whichever turn they belong to. */
