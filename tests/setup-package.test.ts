@@ -216,12 +216,19 @@ describe('the package, as people install it', async () => {
   test('an upgrade restarts what runs; one that does not come up is undone', async (context) => {
     const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
     mkdirSync(join(home, 'config'), { recursive: true })
-    writeFileSync(join(home, 'config', 'config.json'), '{ "transport": "web", "provider": "demo" }')
+    const good = '{ "transport": "web", "provider": "demo" }'
+    writeFileSync(join(home, 'config', 'config.json'), good)
     const ductor = new Running(spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
     context.after(() => ductor.child.kill('SIGKILL'))
     await ductor.ready()
 
     const newer = await another('99.0.0')
+    writeFileSync(join(home, 'config', 'config.json'), good.replace('demo', 'dmo'))
+    const refused = await verb('upgrade', '--to', newer)
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /^Not upgraded, for it would not start again\./)
+    assert.equal(JSON.parse((await verb('status', '--json')).stdout).version, version)
+    writeFileSync(join(home, 'config', 'config.json'), good)
     const upgraded = await verb('upgrade', '--to', newer)
     assert.equal(upgraded.code, 0, upgraded.stderr)
     assert.match(upgraded.stdout, new RegExp(`ductor ${version} is ductor 99\\.0\\.0 now`))

@@ -20,12 +20,12 @@ export async function configured(home: string): Promise<LoadedConfig> {
 }
 
 /** Throws `UserError` where what runs would end and not begin again. */
-export async function wouldBegin(home: string): Promise<void> {
+export async function wouldBegin(home: string, not = 'restarted'): Promise<void> {
   try {
     await configured(home)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    throw new UserError(`Not restarted, for it would not start again. ${error.message}`, { cause: error })
+    throw new UserError(`Not ${not}, for it would not start again. ${error.message}`, { cause: error })
   }
 }
 

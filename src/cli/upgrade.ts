@@ -63,7 +63,7 @@ export default async function upgrade(call: Call): Promise<number> {
       return 0
     }
   }
-  if (isLocked(lockPath(home)) && readNote(home)?.configured === true) await wouldBegin(home)
+  if (isLocked(lockPath(home)) && readNote(home)?.configured === true) await wouldBegin(home, 'upgraded')
   const before = await keepBefore(home, place)
   // Ctrl-C ends npm, which is told on the same terminal, and then the program still has to be put back.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
