@@ -29,7 +29,7 @@ export function refusalSentence({ name, signIn }: Named, refusal: Refusal): stri
   if (isSignedOut(refusal)) return `${name} is not signed in, or its key is not accepted. ${signIn}${own}`
   const status = statusOf(refusal)
   if (status === 403) return `This account may not do that. Check its plan and rights.${own}`
-  if (status === 404) return `${name} does not know this model. Choose another one.${own}`
+  if (status === 404) return `${name} does not know this model. Send /model to choose another.${own}`
   if (status === 429) {
     const wait = waitOf(refusal)
     return `The usage limit is reached. ${wait === undefined ? 'Wait a while, then send it again.' : `Send it again in ${wait}.`}${own}`

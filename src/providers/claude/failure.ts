@@ -14,7 +14,7 @@ export function apiFailure(
   if (/not logged in|\/login|invalid api key/i.test(words) || status === 401)
     return `Claude is not signed in, or its key is not accepted. Run \`claude auth login\` on the agent's machine, or set ANTHROPIC_API_KEY.${own}`
   if (status === 403) return `This account may not do that. Check its plan and rights.${own}`
-  if (status === 404) return `Claude does not know this model. Choose another one.${own}`
+  if (status === 404) return `Claude does not know this model. Send /model to choose another.${own}`
   if (status === 429 || /usage limit|hit your .{0,30}limit/i.test(words))
     return `The usage limit is reached.${resetTime(resetsAt) || ' Wait a while, then send it again.'}${own}`
   if (status === 529) return `Anthropic is overloaded. Send it again in a few minutes.${own}`

@@ -38,7 +38,7 @@ export function errorEnding(error: TurnError | null | undefined, resets: string 
     case 'internalServerError':
       return end('failed', 'OpenAI had an error of its own. Send it again in a few minutes.')
     case 'modelNotFound':
-      return end('failed', 'Codex does not know this model. Choose another one.')
+      return end('failed', 'Codex does not know this model. Send /model to choose another.')
     case 'unauthorized':
       return end('failed', httpSentence(401))
     case 'sandboxError':
@@ -119,7 +119,7 @@ function httpSentence(status: number | undefined): string {
   if (status === 401)
     return "Codex is not signed in, or its key is not accepted. Run `codex login` on the agent's machine."
   if (status === 403) return 'This account may not do that. Check its plan and rights.'
-  if (status === 404) return 'OpenAI does not know this address or model. Choose another model.'
+  if (status === 404) return 'OpenAI does not know this address or model. Send /model to choose another.'
   if (status === 429) return 'The usage limit is reached. Wait a while, then send it again.'
   if (status === 529 || status === 503) return 'OpenAI is overloaded. Send it again in a few minutes.'
   if (status !== undefined && status >= 500)
