@@ -182,7 +182,8 @@ export class Admission {
     const self = queue.find((row) => row.seq === seq)
     if (waits && self !== undefined && !(last !== undefined && belongsTogether(last, self))) {
       const steerable = running !== undefined && conversation.chosen.provider.steer !== undefined
-      const notice = queueNotice(seq, message, { ahead: ahead.length, steerable })
+      const asking = (running?.asks.waiting ?? 0) > 0
+      const notice = queueNotice(seq, message, { ahead: ahead.length, steerable, asking })
       await this.#flow.keep(() => this.#flow.notices.say(notice))
     }
     conversation.wake()

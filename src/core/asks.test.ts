@@ -45,6 +45,17 @@ const question: TurnEvent = {
   ],
 }
 
+test('who writes on while a question is open is told that the turn waits for its answer', async () => {
+  const stage = setStage()
+  asking(stage, permission)
+  await stage.hear(message('go'))
+  await eventually(() => stage.transport.token('Allow'))
+  await stage.hear(message('hello?'))
+  await shows(stage, 'Waiting for the running turn, which waits for an answer to its question above.')
+  await stage.hear(press(stage, 'Allow'))
+  await shows(stage, 'done')
+})
+
 test('a denial can have a reason: the next message of the one who pressed is it, and no prompt', async () => {
   const stage = setStage()
   asking(stage, permission)
