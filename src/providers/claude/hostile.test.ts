@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, writeFile } from 'node:fs/promises'
+import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
@@ -156,6 +156,17 @@ test('a refused resume is tried once anew, and the chat is told', async () => {
   const events = await on.run('trap', { resume: 'gone' })
   assert.match(notices(events), /no longer has the earlier conversation/)
   assert.equal(endOf(events).text, 'anew')
+  await works(on)
+})
+
+test('a home that cannot be written, as on a full disk, is told, and the next message works', async () => {
+  await using on = await hostile(`init(); result('ok')`)
+  const run = join(on.home, 'run')
+  await writeFile(run, '')
+  const program = { command: ['/bin/false'], env: {} } as const
+  const tools = { name: 'ductor', url: 'http://127.0.0.1:1/mcp', token: 'x', program }
+  assert.match(failure(await on.run('trap', { tools })), /cannot be written.*send it again/)
+  await rm(run)
   await works(on)
 })
 

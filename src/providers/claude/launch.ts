@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PermissionMode, Turn } from '../../core/provider.ts'
+import { UserError } from '../../core/user-error.ts'
 
 /** Claude's own names. `dontAsk` refuses what nobody has allowed. */
 export const claudeModes: Readonly<Record<PermissionMode, string>> = {
@@ -74,10 +75,22 @@ export async function writeTools({ tools }: Turn, home: string): Promise<Private
   return writePrivately(home, `claude-tools-${randomUUID()}.json`, text)
 }
 
+/** Throws `UserError` where it cannot be written. */
 async function writePrivately(home: string, name: string, text: string): Promise<PrivateFile> {
   const folder = join(home, 'run')
-  await mkdir(folder, { recursive: true })
   const path = join(folder, name)
-  await writeFile(path, text, { mode: 0o600 })
-  return { path, [Symbol.asyncDispose]: () => rm(path, { force: true }) }
+  const remove = () => rm(path, { force: true })
+  try {
+    await mkdir(folder, { recursive: true })
+    await writeFile(path, text, { mode: 0o600 })
+  } catch (error) {
+    await remove().catch(() => {
+      // What keeps it from being written may keep it from being removed.
+    })
+    const why = error instanceof Error ? error.message : String(error)
+    throw new UserError(
+      `Claude cannot be started, for ${folder} cannot be written. Make room or give the rights, and send it again. (${why})`,
+    )
+  }
+  return { path, [Symbol.asyncDispose]: remove }
 }

@@ -41,10 +41,13 @@ export class ClaudeProcesses {
     this.#ledger = new ProcessLedger(deps.memory, deps.log)
   }
 
-  /** A process for this turn and, unless it is `oneShot`, for those after it. */
+  /** A process for this turn and, unless it is `oneShot`, for those after it. Throws `UserError`. */
   async start(turn: Turn, host: Host, oneShot: boolean): Promise<ClaudeSession> {
     const instructions = await writeInstructions(turn, this.#deps.home)
-    const tools = await writeTools(turn, this.#deps.home)
+    const tools = await writeTools(turn, this.#deps.home).catch(async (error: unknown) => {
+      await instructions?.[Symbol.asyncDispose]()
+      throw error
+    })
     const left = turn.model === undefined && turn.resume !== undefined && this.#given.has(turn.resume)
     const args = argumentsOf(left ? { ...turn, model: 'default' } : turn, !oneShot, {
       instructions: instructions?.path,

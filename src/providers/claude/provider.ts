@@ -11,6 +11,7 @@ import type {
   TurnEvent,
   UnpromptedTurn,
 } from '../../core/provider.ts'
+import { UserError } from '../../core/user-error.ts'
 import { Warm } from '../warm.ts'
 import { health } from './health.ts'
 import { modelsOf, keptModels } from './models.ts'
@@ -75,6 +76,9 @@ export class ClaudeProvider implements Provider {
     if (resume !== undefined) this.#claimed.add(resume)
     try {
       yield* this.#run(turn, signal)
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      yield { type: 'turn.ended', stop: 'failed', error: error.message }
     } finally {
       if (resume !== undefined) this.#claimed.delete(resume)
     }
