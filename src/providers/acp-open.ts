@@ -6,6 +6,7 @@ import type { AcpHost } from './acp-host.ts'
 import type { AcpProcess } from './acp-process.ts'
 import type { AcpSession } from './acp-session.ts'
 import { readListed, readOpened } from './acp-wire.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export const inUse = 'Another conversation uses this session. Wait until it is done.'
 
@@ -135,15 +136,6 @@ function mcpServersOf(tools: Turn['tools'], { abilities }: AcpProcess): readonly
 
 function refused({ agent }: AcpHost, refusal: Refusal): Opening {
   return { error: refusalSentence(agent, refusal), spoke: true }
-}
-
-/** What comes of the promise goes on, though nobody waits for it. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | 'aborted'> {
-  if (signal.aborted) return Promise.resolve('aborted')
-  const { promise: aborted, resolve } = Promise.withResolvers<'aborted'>()
-  const abort = () => resolve('aborted')
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -12,10 +12,11 @@ import type {
 } from '../core/provider.ts'
 import type { AcpAgent } from './acp-agent.ts'
 import { AcpHost } from './acp-host.ts'
-import { inUse, openSession, untilAborted } from './acp-open.ts'
+import { inUse, openSession } from './acp-open.ts'
 import { strandKey } from './acp-session.ts'
 import { AcpSettings } from './acp-settings.ts'
 import { readListed, readOpened } from './acp-wire.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Pages of an agent's list of sessions. */
 const pagesRead = 5

@@ -28,9 +28,9 @@ export const livingProcesses = shared<readonly LivingProcess[]>(
   patient(process.platform === 'linux' ? fromProc : fromPs),
 )
 
-/** One process, if it has not ended. */
+/** One process, if it has not ended and one can look. */
 export async function livingProcess(pid: number): Promise<LivingProcess | undefined> {
-  if (process.platform === 'linux') return patient(() => rowOf(String(pid)))()
+  if (process.platform === 'linux') return await patient(() => rowOf(String(pid)))().catch(() => undefined)
   return (await livingProcesses()).find((each) => each.pid === pid)
 }
 

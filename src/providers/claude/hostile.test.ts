@@ -212,6 +212,16 @@ test('a turn that is stopped while its process starts is never begun', async () 
   assert.equal(existsSync(join(on.home, 'begun')), false)
 })
 
+test('a stop does not wait for a process that takes no other model', { timeout: 10_000 }, async () => {
+  await using on = await hostile(`init(); obeys = false; result('ok')`)
+  const resume = (await on.run('trap')).find((event) => event.type === 'session.started')?.sessionId ?? ''
+  const abort = new AbortController()
+  setTimeout(() => abort.abort(), 100)
+  const events = await on.run('hello', { model: 'another', resume }, () => {}, abort.signal)
+  assert.equal(endOf(events).stop, 'cancelled')
+  await works(on)
+})
+
 test('an interrupt that is not obeyed ends the process', async () => {
   await using on = await hostile(`obeys = false; init(); start('m'); text('on and on')`)
   const events = await on.run('trap', {}, ({ type }, turn) => {

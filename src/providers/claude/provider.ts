@@ -12,6 +12,7 @@ import type {
   UnpromptedTurn,
 } from '../../core/provider.ts'
 import { UserError } from '../../core/user-error.ts'
+import { untilAborted } from '../until-aborted.ts'
 import { Warm } from '../warm.ts'
 import { health } from './health.ts'
 import { modelsOf, keptModels } from './models.ts'
@@ -147,7 +148,7 @@ export class ClaudeProvider implements Provider {
   /** A warm process; where none can be had, one for this prompt alone. */
   async *#attempt(turn: Turn, signal: AbortSignal): AsyncGenerator<TurnEvent, Ending> {
     if (performance.now() > this.#oneShotUntil) {
-      const ending = yield* this.#with(await this.#take(turn), turn, signal)
+      const ending = yield* this.#with(await this.#take(turn, signal), turn, signal)
       if (ending.fate !== 'mute' || signal.aborted) return ending
       this.#deps.log.warn({ why: ending.event.error }, 'claude cannot be kept running')
       const once = yield* this.#once(turn, signal)
@@ -175,14 +176,14 @@ export class ClaudeProvider implements Provider {
     }
   }
 
-  async #take(turn: Turn): Promise<ClaudeSession> {
+  async #take(turn: Turn, signal: AbortSignal): Promise<ClaudeSession> {
     const key = keyOf(turn.place, turn.strand)
     const kept = this.#warm.look(key)
     const fits =
       kept?.shape === shapeOf(turn) && kept.session.sessionId === turn.resume && kept.session.usable
     if (fits) {
       this.#warm.take(key)
-      if (await kept.session.adapt(turn)) return kept.session
+      if ((await untilAborted(kept.session.adapt(turn), signal)) === true) return kept.session
       this.#warm.keep(key, kept)
     }
     // Two processes in one session would each go on with a branch of their own.

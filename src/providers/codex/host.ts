@@ -3,6 +3,7 @@ import type { Turn, TurnEvent } from '../../core/provider.ts'
 import { CliProcess, type CliCommand, type Exit } from '../cli-process.ts'
 import type { ProcessLedger } from '../process-ledger.ts'
 import { AppServer, type Listener } from './app-server.ts'
+import { untilAborted } from '../until-aborted.ts'
 import { exitFailure, failed } from './failure.ts'
 import { Limits } from './limits.ts'
 import { RunningTurn, type Ended, type Patience } from './running-turn.ts'
@@ -27,6 +28,8 @@ interface Around {
   /** How many threads stay loaded between their turns. */
   readonly maxWarm: number
 }
+
+const cancelled: Ended = { type: 'turn.ended', stop: 'cancelled' }
 
 /** One app server and the threads that are loaded in it. */
 export class CodexHost implements Listener {
@@ -72,20 +75,22 @@ export class CodexHost implements Listener {
     signal: AbortSignal,
     ready: (running: RunningTurn, threadId: string) => void,
   ): AsyncGenerator<TurnEvent, Ended> {
-    let found = await this.#threads.find(turn)
+    let found = await untilAborted(this.#threads.find(turn), signal)
+    if (found === 'aborted') return cancelled
     if (found.how === 'gone') {
       yield {
         type: 'notice',
         message: 'Codex no longer has the earlier conversation; this is the start of a new one.',
       }
       const { resume: _, ...fresh } = turn
-      found = await this.#threads.find(fresh)
+      found = await untilAborted(this.#threads.find(fresh), signal)
+      if (found === 'aborted') return cancelled
     }
     if (found.how !== 'ready')
       return failed(found.how === 'failed' ? found.sentence : 'Codex could not begin a conversation.')
     const { threadId, loaded } = found
     yield { type: 'session.started', sessionId: threadId }
-    if (signal.aborted) return { type: 'turn.ended', stop: 'cancelled' }
+    if (signal.aborted) return cancelled
     if (this.#running.has(threadId))
       return failed('This conversation has a running turn. Send it when that has ended.')
     const running = new RunningTurn(turn, {
@@ -99,7 +104,8 @@ export class CodexHost implements Listener {
     this.#running.set(threadId, running)
     try {
       ready(running, threadId)
-      return yield* running.events(await this.#threads.settings(turn, loaded), signal)
+      const settings = await untilAborted(this.#threads.settings(turn, loaded), signal)
+      return settings === 'aborted' ? cancelled : yield* running.events(settings, signal)
     } finally {
       this.#running.delete(threadId)
       this.#threads.trim(this.#maxWarm)

@@ -196,6 +196,18 @@ test('a program that hears no interrupt and ignores signals is ended', async () 
   assert.equal(textOf(next), 'on and on')
 })
 
+test('a stop does not wait for a program that opens no conversation', { timeout: 20_000 }, async () => {
+  const abort = new AbortController()
+  const program = server(`end()`).replace(
+    `const result = on`,
+    `if (method === 'thread/start') continue
+    const result = on`,
+  )
+  setTimeout(() => abort.abort(), 300)
+  const { events } = await runOf(program, { abort })
+  assert.deepEqual(events, [{ type: 'turn.ended', stop: 'cancelled' }])
+})
+
 test('a turn that Codex does not take is a failure with its words', async () => {
   const { events } = await runOf(server('').replace(`method === 'turn/start'`, `method === 'never'`))
   assert.match(endOf(events).error ?? '', /did not take the message\. Codex says: no turn\/start/)
