@@ -78,7 +78,11 @@ export class AcpHost {
     if (this.#started !== undefined && this.#process?.ended !== true) return this.#started
     const before = this.#kept
     this.#process = undefined
-    this.#started = this.#start(cwd, before)
+    this.#started = this.#start(cwd, before).catch((error: unknown) => {
+      // What failed once need not fail again.
+      this.#started = undefined
+      throw error
+    })
     return this.#started
   }
 

@@ -62,6 +62,9 @@ export class AcpProcess {
     const signedOut = Promise.withResolvers<'signed out'>()
     const connection = await connect(cli, listener, log, (line) => {
       if (signedOutLine?.test(line) === true) signedOut.resolve('signed out')
+    }).catch(async (error: unknown) => {
+      await cli.kill(0)
+      throw error
     })
     const answer = await Promise.race([
       signedOut.promise,

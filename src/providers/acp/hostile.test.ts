@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
@@ -208,6 +209,21 @@ test('of two conversations that take up one session at once, one is told to wait
   const ends = (await Promise.all(both)).map(endOf)
   assert.deepEqual(ends.map(({ stop }) => stop).toSorted(), ['end_turn', 'failed'])
   assert.match(ends.map(({ error }) => error).join(''), /Another conversation uses this session/)
+})
+
+test('where the protocol could not be loaded once, in the middle of an upgrade perhaps, the next turn works', async () => {
+  await using stage = await fakeStage()
+  const provider = stage.open()
+  const missing = registerHooks({
+    resolve(name, context, next) {
+      if (name === '@agentclientprotocol/sdk') throw new Error('it is not there just now')
+      return next(name, context)
+    },
+  })
+  await assert.rejects(all(provider, stage.turn('a', 'say one')), /not there just now/)
+  missing.deregister()
+  assert.deepEqual(await stage.processes(), [])
+  assert.equal(textOf(await all(provider, stage.turn('a', 'say one'))), 'one')
 })
 
 test('a program that is not there is named', async () => {
