@@ -19,6 +19,7 @@ export default async function logs(call: Call): Promise<number> {
   const { prettyFactory } = await import('pino-pretty')
   const readable = prettyFactory({
     translateTime: 'SYS:mm-dd HH:MM:ss',
+    singleLine: true,
     colorize: process.stdout.isTTY,
   })
   const show = (text: string) => {

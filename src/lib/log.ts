@@ -42,5 +42,5 @@ async function shownLines(stderr: LogOptions['stderr']) {
   if (stderr === 'json') return process.stderr
   // Loaded only where a person looks on.
   const { default: pretty } = await import('pino-pretty')
-  return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' })
+  return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss', singleLine: true })
 }
