@@ -169,6 +169,19 @@ describe('a post on Telegram whose fate is unknown', () => {
     assert.deepEqual(post.texts.slice(1), ['Is the table there?'])
   })
 
+  test('is not taken for found by an answer that says nothing', async () => {
+    const post = await Post.open()
+    await using stage = post.stage
+    stage.network.person(owner).writes('go')
+    await stage.connect()
+    await stage.taken(1)
+    stage.network.breaks('sendMessage', { how: 'dropped' })
+    stage.network.breaks('editMessageText', { how: 'garbled' })
+    post.show('turn/1', answer('once'))
+    await post.settled(1)
+    assert.deepEqual(post.texts, ['once'])
+  })
+
   test('is found in a group of which only Telegram’s own words were heard, also after a restart', async () => {
     const post = await Post.open({ settings: { allowed_group_ids: [-1001] } })
     await using stage = post.stage

@@ -1,7 +1,7 @@
 import { CallError, type BotApi } from './bot-api.ts'
 import { filesOf, type FilesContent, type WordsContent } from './content.ts'
 import { firstCaption } from './files-out.ts'
-import { editText } from './text-out.ts'
+import { checkEdited, editText } from './text-out.ts'
 
 /** Numbers that are tried beyond the newest message that is known. */
 const beyond = 25
@@ -56,7 +56,7 @@ async function isAt(
       // Of an album, the first message stands for all.
       const caption = await firstCaption(filesOf(content), api)
       const words = caption === undefined ? {} : { caption }
-      await api.call((bot, stop) => bot.editMessageCaption(chat, id, words, stop), signal)
+      checkEdited(await api.call((bot, stop) => bot.editMessageCaption(chat, id, words, stop), signal), id)
     } else {
       await editText(api, chat, id, content, signal)
     }

@@ -1,4 +1,5 @@
-import type { BotApi } from './bot-api.ts'
+import { z } from 'zod'
+import { CallError, type BotApi } from './bot-api.ts'
 import type { TextContent, WordsContent } from './content.ts'
 import { isAboutContent } from './failure.ts'
 import { messageLimits } from './split.ts'
@@ -29,22 +30,32 @@ export function sendText(
 }
 
 /** Text becomes a rich message in the same way, and the other way round. */
-export function editText(
+export async function editText(
   api: BotApi,
   chat: string,
   id: number,
   content: WordsContent,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<void> {
   if ('rich' in content) {
-    return api.call(
+    const edited = await api.call(
       (bot, stop) => bot.editMessageText(chat, id, { blocks: content.rich }, keyboardOf(content), stop),
       signal,
     )
+    return checkEdited(edited, id)
   }
-  return withPlainFallback(content, (fitting) =>
+  const edited = await withPlainFallback(content, (fitting) =>
     api.call((bot, stop) => bot.editMessageText(chat, id, fitting.text, looks(fitting), stop), signal),
   )
+  checkEdited(edited, id)
+}
+
+const message = z.object({ message_id: z.int() })
+
+/** Throws where the answer to an edit names another message, or none: then nobody knows what was done. */
+export function checkEdited(answer: unknown, id: number): void {
+  if (message.safeParse(answer).data?.message_id !== id)
+    throw new CallError('lost', 'the answer to an edit does not name the message')
 }
 
 function looks(content: TextContent) {
