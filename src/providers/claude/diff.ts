@@ -4,6 +4,8 @@ import { z } from 'zod'
 
 /** Bytes; of a larger file only the changed lines are compared. */
 const largestFile = 1_000_000
+/** Letters; of an edit that makes more only what it asks for is shown. */
+const largestResult = 4_000_000
 /** Milliseconds; texts that are too unlike are told as one going and one coming. */
 const patience = 200
 
@@ -29,7 +31,7 @@ const change = z.union([
     )
     .transform(({ file_path: path, edits }) => ({
       path,
-      apply: (text: string) => edits.reduce(applied, text),
+      apply: (text: string) => edits.reduce<string | undefined>(applied, text),
       bare: {
         before: edits.map(({ old_string: old }) => old).join('\n'),
         after: edits.map(({ new_string: fresh }) => fresh).join('\n'),
@@ -44,21 +46,29 @@ export async function diffOf(input: unknown): Promise<string | undefined> {
   const { path, apply, bare } = parsed.data
   const text = await contentOf(path)
   if (text === undefined) return patch(path, bare.before, bare.after)
-  const after = apply(text)
+  const after = apply(text) ?? text
   // An edit that fits nowhere will fail; what it wants is shown all the same.
   return after === text ? patch(path, bare.before, bare.after) : patch(path, text, after)
 }
 
-function applied(text: string, { old_string: old, new_string: fresh, replace_all: all }: Edit): string {
+/** Undefined where the text would grow without measure. */
+function applied(
+  text: string | undefined,
+  { old_string: old, new_string: fresh, replace_all: all }: Edit,
+): string | undefined {
+  if (text === undefined) return undefined
   // As a function: `$&` in the new text is not a pattern.
-  return all === true ? text.replaceAll(old, () => fresh) : text.replace(old, () => fresh)
+  if (all !== true) return text.replace(old, () => fresh)
+  const times = text.split(old).length - 1
+  return times * fresh.length > largestResult ? undefined : text.replaceAll(old, () => fresh)
 }
 
 /** Empty where there is no file yet; undefined where it cannot be compared. */
 async function contentOf(path: string): Promise<string | undefined> {
   try {
-    const { size } = await stat(path)
-    return size > largestFile ? undefined : await readFile(path, 'utf8')
+    const about = await stat(path)
+    // To read a pipe or a device may take for ever.
+    return about.isFile() && about.size <= largestFile ? await readFile(path, 'utf8') : undefined
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? '' : undefined
   }

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { permissionDetail, permissionTitle, toolTitle } from './tool-words.ts'
 
@@ -38,4 +42,35 @@ test('what we do not know is shown whole', async () => {
     detail: JSON.stringify(input, null, 2),
     language: 'json',
   })
+})
+
+test(
+  'a change of what is no file, such as a pipe that nobody writes to, is shown without reading that',
+  { skip: process.platform === 'win32' ? 'it has no such pipes' : false, timeout: 10_000 },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ductor-diff-'))
+    const path = join(folder, 'pipe')
+    execFileSync('sh', ['-c', 'mkfifo "$1"', 'sh', path])
+    t.after(() => {
+      // Whoever waits in it is let go: the test must end, too.
+      closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
+      rmSync(folder, { recursive: true })
+    })
+    const detail = permissionDetail(
+      'Write',
+      { file_path: path, content: 'new' },
+      { cwd: folder, plan: undefined },
+    )
+    assert.match((await detail).detail, /\+new/)
+  },
+)
+
+test('an edit that would make more than memory holds is shown as it was asked for', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ductor-diff-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'a.txt')
+  writeFileSync(path, 'a'.repeat(900_000))
+  const input = { file_path: path, old_string: 'a', new_string: 'b'.repeat(100_000), replace_all: true }
+  const { detail } = await permissionDetail('Edit', input, { cwd: folder, plan: undefined })
+  assert.match(detail, /^-a$/m)
 })
