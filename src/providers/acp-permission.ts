@@ -11,6 +11,8 @@ type Requested = Extract<TurnEvent, { type: 'permission.requested' }>
 
 /** Letters. Nobody decides by more, and a chat would not take it. */
 const detailLimit = 200_000
+/** Milliseconds, in which nothing else goes on; texts that are too unlike are told as one going and one coming. */
+const diffMs = 200
 
 const acts: Readonly<Record<string, string>> = {
   execute: 'Run a command',
@@ -109,18 +111,20 @@ async function patchOf({ content }: ToolCall): Promise<string | undefined> {
   const diffs = (content ?? []).filter((part) => part.type === 'diff')
   if (diffs.length === 0) return undefined
   const { createTwoFilesPatch } = await import('diff')
-  const patches = diffs.map(({ path, oldText, newText }) =>
-    createTwoFilesPatch(
-      oldText === null || oldText === undefined || oldText === '' ? '/dev/null' : path,
-      path,
-      oldText ?? '',
-      newText,
-      undefined,
-      undefined,
-      { context: 3 },
-    ).replace(/^=+\n/, ''),
-  )
+  const patches = diffs.map(({ path, oldText, newText }) => {
+    const before = oldText ?? ''
+    const old = before === '' ? '/dev/null' : path
+    const limits = { context: 3, timeout: diffMs }
+    const made = createTwoFilesPatch(old, path, before, newText, undefined, undefined, limits)
+    return made === undefined
+      ? [`--- ${old}`, `+++ ${path}`, marked('-', before), marked('+', newText)].join('\n')
+      : made.replace(/^=+\n/, '')
+  })
   return patches.join('\n').trimEnd()
+}
+
+function marked(sign: string, text: string): string {
+  return text.replaceAll(/^/gm, sign)
 }
 
 function textsOf({ content }: ToolCall): readonly string[] {

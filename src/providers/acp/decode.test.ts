@@ -51,6 +51,14 @@ test('a request shows the exact command, or the change of the file', async () =>
   }
 })
 
+test('a change of a large file into quite another one is told as one going and one coming, and holds nothing up', async () => {
+  const lines = (word: string) => Array.from({ length: 20_000 }, (_, n) => `${word}${n}`).join('\n')
+  const diff = { type: 'diff', path: '/a', oldText: lines('old'), newText: lines('n') } as const
+  const event = await requestEvent('1', { toolCallId: 't', content: [diff] }, [], '/')
+  // Compared line by line, which takes minutes, it would have a line with @@.
+  assert.match(event.detail, /^--- \/a\n\+\+\+ \/a\n-old0\n-old1\n/)
+})
+
 test('a command in another folder than the conversation’s says so', async () => {
   const tool = {
     toolCallId: '1',
