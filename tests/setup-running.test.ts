@@ -71,6 +71,18 @@ test('under a supervisor a restart is the exit code 42, and what it keeps as a l
   assert.equal(await again.stop(), 0)
 })
 
+test('what cannot start says why at once, and waits before its supervisor may start it again', async () => {
+  await using stage = settled({ ...web, transport: 'wep' }, { DUCTOR_SUPERVISOR: '1' })
+  const running = stage.home.start()
+  await eventually(() => /wep/.test(running.stderr), 'why it cannot start')
+  const other = await stage.home.run('status', '--json')
+  assert.equal(other.code, 3, 'the other verbs do not wait')
+  assert.equal(running.child.exitCode, null)
+  running.child.kill('SIGTERM')
+  await running.ended
+  assert.equal(running.child.signalCode, 'SIGTERM')
+})
+
 test('what would not start again goes on as it runs, whether a terminal or the chat asks for a restart', async (t) => {
   const telegram = await FakeTelegram.start()
   t.after(() => telegram.stop())

@@ -19,7 +19,8 @@ export function launchd(plan: ServicePlan, uid: number): ServiceRecipe {
     ],
     start: [
       command(['launchctl', 'bootstrap', `gui/${uid}`, path], { optional: true }),
-      command(['launchctl', 'kickstart', target]),
+      // -k: what has failed at its start waits before it ends.
+      command(['launchctl', 'kickstart', '-k', target]),
     ],
     // It stays installed: the next log-in, or “start”, brings it back.
     stop: [command(['launchctl', 'bootout', target])],

@@ -14,6 +14,23 @@ export function isSupervised(env: NodeJS.ProcessEnv, pid = process.pid): boolean
   return (env['INVOCATION_ID'] ?? '') !== '' && (unit === '' || Number(unit) === pid)
 }
 
+/** Seconds: what fails later than this has been at work. */
+const startS = 30
+
+/**
+ * Has ductor failed at its start, where somebody starts it again at once? What stands in its way (a full disk, say) may
+ * last the night, and must neither cost a processor nor let the supervisor give up.
+ */
+export function wouldFailForEver(
+  words: readonly string[],
+  code: number,
+  env: NodeJS.ProcessEnv,
+  uptimeS: number,
+): boolean {
+  const runs = words.every((word) => word.startsWith('-'))
+  return runs && code !== 0 && code !== restartCode && uptimeS < startS && isSupervised(env)
+}
+
 const crashVariable = 'DUCTOR_CRASHED_AT'
 /** A program that crashes again so soon would do so for ever. */
 const calmMs = 60_000

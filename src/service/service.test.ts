@@ -39,6 +39,7 @@ test('the unit of systemd starts exactly our program, again after 42, and gives 
   assert.match(unit, /^Environment="DUCTOR_HOME=\/home\/me & you\/<ductor>"$/m)
   assert.match(unit, /^Environment=DUCTOR_SUPERVISOR=1$/m)
   assert.match(unit, /^Restart=on-failure$/m)
+  assert.match(unit, /^StartLimitIntervalSec=0$/m)
   assert.match(unit, /^RestartForceExitStatus=42$/m)
   assert.match(unit, /^TimeoutStopSec=30$/m)
   assert.match(unit, /^KillMode=mixed$/m)

@@ -27,7 +27,8 @@ export function systemd(plan: ServicePlan, { uid, name }: UnitOwner): ServiceRec
       // Refused where only root may; `begins` then says so.
       command(['loginctl', 'enable-linger'], { optional: true }),
     ],
-    start: [forgive, ctl('start', unit)],
+    // Not “start”: what has failed at its start waits before it ends, and counts as running until then.
+    start: [forgive, ctl('restart', unit)],
     stop: [ctl('stop', unit)],
     status: [ctl('--no-pager', 'status', unit)],
     logs: [command(['journalctl', '--user', '-q', '-u', unit, '-n', '100', '--no-pager'])],
@@ -56,8 +57,8 @@ function withoutItsSystemd(said: string): string | undefined {
 function unitFile({ command: line, env, graceSeconds, home }: ServicePlan): string {
   return `[Unit]
 Description=ductor: coding agents in your chats (${home.replaceAll('%', '%%')})
-StartLimitIntervalSec=300
-StartLimitBurst=20
+# It is never given up: what keeps it from starting (a full disk, say) may pass while nobody looks.
+StartLimitIntervalSec=0
 
 [Service]
 Type=exec
