@@ -37,6 +37,14 @@ export async function startService(
   say(`The service was started (pid ${await comesUp(home)}).`)
 }
 
+/** Has a service that is installed, and cannot start ductor, rest, as far as it can be reached. False: there is none. */
+export async function calmService(home: string): Promise<boolean> {
+  const recipe = recipeWherePossible(await servicePlan(home, process.env))
+  if (recipe === undefined || !isInstalled(recipe)) return false
+  await runAll(recipe.stop.map((each) => ({ ...each, optional: true })))
+  return true
+}
+
 /** How a person starts ductor where it does not run. */
 export async function howToStart(home: string): Promise<string> {
   const recipe = recipeWherePossible(await servicePlan(home, process.env))

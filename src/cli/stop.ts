@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isLocked } from '../lib/lock.ts'
 import { ask, lockPath } from './control.ts'
 import { homeFolder } from './home.ts'
+import { calmService } from './service-up.ts'
 
 const answer = z.object({ grace_s: z.number() })
 
@@ -11,9 +12,14 @@ const usualClosingMs = 15_000
 
 /** Asks the running ductor to end in good order and waits until it has. */
 export default async function stop(): Promise<number> {
-  const { state, kill } = await stopRunning(homeFolder(process.env))
+  const home = homeFolder(process.env)
+  const { state, kill } = await stopRunning(home)
   if (state === 'absent') {
-    process.stdout.write('ductor is not running.\n')
+    // What cannot start is tried again by its service, for ever.
+    const calmed = await calmService(home)
+    process.stdout.write(
+      `ductor is not running.${calmed ? ' Its service does not try to start it any more, until “ductor service start”.' : ''}\n`,
+    )
     return 3
   }
   if (state === 'stopped') {
