@@ -232,7 +232,7 @@ test(
         `journalctl --user -q -u ${unit} -n 100 --no-pager`,
         `systemctl --user stop ${unit}`,
         `systemctl --user reset-failed ${unit}`,
-        `systemctl --user start ${unit}`,
+        `systemctl --user restart ${unit}`,
         `systemctl --user disable --now ${unit}`,
         `systemctl --user reset-failed ${unit}`,
         'systemctl --user daemon-reload',
