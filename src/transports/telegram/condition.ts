@@ -75,10 +75,9 @@ export class Condition {
   }
 
   /** The token is not taken. Gives what to do about it. */
-  refused(): string {
-    const detail = `Telegram refuses the token of ${this.#bot}: ask @BotFather for the valid one (/mybots, then API Token), and put it into telegram_token.`
+  refused(): void {
+    const detail = `Telegram refuses the token of ${this.#bot}: ask @BotFather for the valid one (/mybots, then API Token), and put it into telegram_token. ductor asks again every ten minutes.`
     this.#report({ state: 'failed', detail })
-    return detail
   }
 
   trouble(error: CallError, failures: number): void {

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
-import { FatalError } from '../../core/transport.ts'
 import { Stage } from './stage.fake.ts'
 
 describe('the poller', { concurrency: 4 }, () => {
@@ -215,24 +214,26 @@ describe('the poller', { concurrency: 4 }, () => {
     assert.equal(stage.network.world.updates.webhook, undefined)
   })
 
-  test('gives up when Telegram refuses the token, and says where to get one', async () => {
+  test('says where to get a token when Telegram refuses it, and connects when it is valid again', async () => {
     await using stage = await Stage.open()
     stage.network.revoke()
-    const error = await stage.listen().then(
-      () => assert.fail('it went on'),
-      (reason: unknown) => reason,
-    )
-    assert.ok(error instanceof FatalError)
-    assert.match(error.message, /refuses the token.*@BotFather.*telegram_token/)
-    assert.equal((await stage.reported('failed')).detail, error.message)
+    void stage.listen()
+    const failed = await stage.reported('failed')
+    assert.match(failed.detail ?? '', /refuses the token.*@BotFather.*telegram_token/)
+    stage.network.revoke(false)
+    await stage.reported('connected', stage.reports.indexOf(failed))
   })
 
-  test('gives up when the token is taken back while it listens', async () => {
+  test('hears what was written while its token was taken back, as soon as it has it again', async () => {
     await using stage = await Stage.open({ tempo: { pollSeconds: 1 } })
-    const listening = stage.listen()
+    void stage.listen()
     await stage.reported('connected')
     stage.network.revoke()
-    await assert.rejects(listening, FatalError)
+    const failed = await stage.reported('failed')
+    stage.network.person(4711).writes('still there?')
+    stage.network.revoke(false)
+    await stage.reported('connected', stage.reports.indexOf(failed))
+    await stage.taken(1)
   })
 
   test('says that the network is down at the start, and connects when it is up', async () => {
@@ -322,13 +323,13 @@ describe('the poller', { concurrency: 4 }, () => {
       network.breaks('getUpdates', { how }, 2)
     }
     await network.down()
-    const listening = stage.listen().catch((error: unknown) => said.push(error))
+    stage.listen().catch((error: unknown) => said.push(error))
     await stage.reported('failed')
     await network.up()
     await stage.reported('connected')
     network.breaks('getUpdates', { how: 'hangs' })
     network.revoke()
-    await listening
+    await eventually(() => /refuses the token/.test(stage.everythingSaid(said)), 'the refusal')
     const everything = stage.everythingSaid(said)
     assert.match(everything, /refuses the token/)
     const [number = '', secret = ''] = network.token.split(':')

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { TransportDeps } from '../../core/define.ts'
 import type { Inbound } from '../../core/message.ts'
-import { FatalError, type Intake } from '../../core/transport.ts'
+import type { Intake } from '../../core/transport.ts'
 import { CallError, type BotApi } from './bot-api.ts'
 import { Condition } from './condition.ts'
 import { hear, type Heard, type Me } from './inbound.ts'
@@ -219,25 +219,24 @@ export class Poller {
     this.#condition.webhookIsGone()
   }
 
-  /** Tries until it works; says how it goes; gives up only where trying again cannot help. */
+  /** Tries until it works, and says how it goes. */
   async #insist<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let failures = 1; ; failures += 1) {
       try {
         return await attempt()
       } catch (error) {
         if (signal.aborted || !(error instanceof CallError)) throw error
-        if (error.code === 401 || error.code === 404) {
-          throw new FatalError(this.#condition.refused(), { cause: error })
-        }
-        this.#condition.trouble(error, failures)
+        if (isRefusal(error)) this.#condition.refused()
+        else this.#condition.trouble(error, failures)
         await sleep(this.#pauseMs(error, failures), undefined, { signal })
       }
     }
   }
 
   #pauseMs(error: CallError, failures: number): number {
-    const { conflictPauseMs, firstPauseMs, longestPauseMs } = this.#deps.tempo
+    const { conflictPauseMs, firstPauseMs, longestPauseMs, refusedPauseMs } = this.#deps.tempo
     if (error.retryAfterMs !== undefined) return error.retryAfterMs
+    if (isRefusal(error)) return refusedPauseMs
     if (error.code === 409) return conflictPauseMs
     return Math.min(firstPauseMs * 2 ** Math.min(failures - 1, 20), longestPauseMs)
   }
@@ -247,6 +246,11 @@ export class Poller {
     if (strange === true) log.warn({ why }, 'an update was left out')
     else log.debug({ why }, 'an update was left out')
   }
+}
+
+/** Of the token: Telegram knows no such bot. */
+function isRefusal({ code }: CallError): boolean {
+  return code === 401 || code === 404
 }
 
 function savedNumber(intake: Intake, key: string): number | undefined {

@@ -15,6 +15,7 @@ export const quick: Tempo = {
   firstPauseMs: 5,
   longestPauseMs: 20,
   conflictPauseMs: 20,
+  refusedPauseMs: 20,
   calmMs: 100,
 }
 

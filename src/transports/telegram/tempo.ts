@@ -9,6 +9,8 @@ export interface Tempo {
   readonly longestPauseMs: number
   /** While another program polls the same bot. */
   readonly conflictPauseMs: number
+  /** While Telegram refuses the token: @BotFather may give it back, and Telegram has been wrong about it before. */
+  readonly refusedPauseMs: number
   /** After so long without a conflict the other program has stopped; two that both try again have calm moments, too. */
   readonly calmMs: number
   /** After so long without an update it is asked whether any waits. */
@@ -21,6 +23,7 @@ export const usualTempo: Tempo = {
   firstPauseMs: 1000,
   longestPauseMs: 30_000,
   conflictPauseMs: 5000,
+  refusedPauseMs: 10 * 60_000,
   calmMs: 30_000,
   quietMs: 90_000,
 }
