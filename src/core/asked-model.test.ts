@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { message, ScriptedProvider, setStage, shows } from '../../tests/support/stage.ts'
+import { message, ScriptedProvider, setStage, shows, type StageOptions } from '../../tests/support/stage.ts'
 import type { ModelList } from './provider.ts'
 
 class ProviderWithModels extends ScriptedProvider {
@@ -16,9 +19,9 @@ class ProviderWithModels extends ScriptedProvider {
   }
 }
 
-function begin() {
+function begin(more: StageOptions = {}) {
   const provider = new ProviderWithModels()
-  const stage = setStage({ provider })
+  const stage = setStage({ provider, ...more })
   /** What the provider was given when `text` was said; `shown` is looked for in its answer. */
   const given = async (text: string, shown: RegExp) => {
     const before = provider.turns.length
@@ -67,6 +70,15 @@ test('what names no model is a prompt, also where the provider cannot tell its m
   assert.equal((await given('@big', /echo @big$/)).model, undefined)
   assert.equal((await given('ask @big about it', /echo ask @big/)).model, undefined)
   provider.list = () => Promise.reject(new Error('not signed in'))
+  assert.equal((await given('@big go on', /echo @big go on/)).model, undefined)
+})
+
+test('a file of the workspace that is called so is meant, and nobody is asked for models', async (t) => {
+  const workspace = mkdtempSync(join(tmpdir(), 'ductor-asked-'))
+  t.after(() => rmSync(workspace, { recursive: true }))
+  writeFileSync(join(workspace, 'big'), '')
+  const { provider, given } = begin({ workspace })
+  provider.list = () => assert.fail('it was asked')
   assert.equal((await given('@big go on', /echo @big go on/)).model, undefined)
 })
 

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Chosen } from './chosen.ts'
 import type { Message } from './message.ts'
 import type { Model } from './provider.ts'
@@ -13,15 +15,16 @@ export interface AskedModel {
 
 /**
  * `@opus words` is for that model of the provider, this once: the choice of the conversation stays. Undefined: it names
- * none, and all of it is words.
+ * none, and all of it is words; so it is where a file of the workspace is called so, which people name in the same way.
  */
 export async function askedModel(
   message: Message,
   { provider }: Chosen,
+  workspace: string,
   signal: AbortSignal,
 ): Promise<AskedModel | undefined> {
   const [, asked, text] = /^@(\S{1,80})\s+([\s\S]+)$/.exec(message.text.trim()) ?? []
-  if (asked === undefined || text === undefined) return undefined
+  if (asked === undefined || text === undefined || existsSync(resolve(workspace, asked))) return undefined
   const limit = AbortSignal.any([signal, AbortSignal.timeout(lookMs)])
   const list = await provider.models?.(limit).catch(() => {
     // It cannot tell now: then nobody knows that it is the name of a model.

@@ -27,14 +27,14 @@ export async function turnEvents(
   message: Message,
   deps: TurnEventsDeps,
 ): Promise<AsyncIterable<TurnEvent>> {
-  const { place, chosen } = deps
+  const { place, chosen, agent } = deps
   const { signal } = running.abort
   const brought = await bring(message, place, bringingOf(deps), signal)
   for (const { attachment, missing, unheard } of brought) {
     const wrong = missing ?? unheard
     if (wrong !== undefined) running.say(`${gist(attachment.name, 60)}: ${wrong}`)
   }
-  const asked = signal.aborted ? undefined : await askedModel(message, chosen, signal)
+  const asked = signal.aborted ? undefined : await askedModel(message, chosen, agent.workspace, signal)
   if (signal.aborted) return cancelled()
   if (asked !== undefined) running.say(`${asked.model.name}, for this message`)
   const start = { ...deps, id: running.id, message, brought }
