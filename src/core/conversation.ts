@@ -82,7 +82,7 @@ export class Conversation implements Runner {
 
   /** Nobody would miss it: it can be made again at any time. */
   get idle(): boolean {
-    return !this.busy && this.#rest === undefined
+    return !this.busy && this.#rest === undefined && this.#unprompted.size === 0
   }
 
   get chosen(): Chosen {

@@ -66,3 +66,20 @@ test('/stop also ends a turn that an agent has begun by itself and that waits fo
   await eventually(() => stage.store.runningTurns().length === 0)
   await eventually(() => stage.gateway.counts().running === 0)
 })
+
+test('a conversation whose agent has begun to speak is not forgotten before that can be written down', async () => {
+  const provider = new OwnWillProvider()
+  const stage = setStage({ provider })
+  stage.gateway.start()
+  await stage.hear(message('hello'))
+  await shows(stage, 'echo hello')
+  const conversation = stage.gateway.conversation(place, '')
+  await eventually(() => conversation.idle)
+  async function* events(): AsyncGenerator<TurnEvent> {
+    yield { type: 'turn.ended', stop: 'end_turn', text: 'I have an idea' }
+  }
+  provider.speakUp({ id: 'u', place, strand: '', events: events(), stop() {} })
+  assert.equal(conversation.idle, false)
+  await shows(stage, 'I have an idea')
+  await eventually(() => conversation.idle)
+})
