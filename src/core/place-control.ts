@@ -268,21 +268,31 @@ export class PlaceControl implements Control {
 
   /** Drops what was written before the command; what was written after it stays. */
   #dropQueue(strand: string | undefined): number {
-    const { store, notices } = this.#flow
+    const { store, notices, transports } = this.#flow
     const before = this.#message?.seq ?? Number.POSITIVE_INFINITY
-    return store.transaction(() => {
+    const dropped = store.transaction(() => {
       // Also what waits to be carried out, behind a command that is still at work: it may begin a turn.
-      const commands = store
+      const errands = store
         .inboundsIn('pending', this.#place.key, strand)
-        .filter(({ inbound, attempts }) => inbound.kind === 'message' && attempts === 0)
+        .filter(({ attempts }) => attempts === 0)
       const queued = store.inboundsIn('queued', this.#place.key, strand)
-      const rows = [...queued, ...commands].filter(({ seq }) => seq < before)
+      const rows = [...queued, ...errands].filter(({ seq }) => seq < before)
       for (const { seq } of rows) {
         store.setInboxState(seq, 'cancelled')
         store.note({ seq }, 'cancelled', 'by a command')
         notices.withdraw(queueKey(seq), this.#place)
       }
-      return rows.length
+      return rows.map(({ inbound }) => inbound)
     })
+    for (const inbound of dropped) {
+      if (inbound.kind !== 'press') continue
+      const told = transports
+        .get(inbound.place.transport)
+        ?.answerPress?.(inbound, 'Stopped before it was done.')
+      void told?.catch(() => {
+        // Too late for the network; the choice can still be pressed.
+      })
+    }
+    return dropped.filter(({ kind }) => kind === 'message').length
   }
 }

@@ -225,3 +225,36 @@ test('a /now that waits behind a command at work is dropped by a /stop that come
     ['long', 'last'],
   )
 })
+
+test('a choice that was pressed behind a command at work begins no turn after a /stop, and can be pressed again', async () => {
+  const models = Promise.withResolvers<{ models: [] }>()
+  const asked = Promise.withResolvers<void>()
+  const stage = setStage()
+  const answers: string[] = []
+  Object.assign(stage.transport, {
+    answerPress: async (_press: unknown, text: string) => void answers.push(text),
+  })
+  Object.assign(stage.provider, {
+    models: () => {
+      asked.resolve()
+      return models.promise
+    },
+  })
+  stage.provider.script = ({ prompt }) => [
+    { type: 'text', delta: prompt === 'go' ? 'Deploy? [button:Yes]' : `did ${prompt}` },
+    { type: 'turn.ended', stop: 'end_turn' },
+  ]
+  await stage.hear(message('go'))
+  await shows(stage, 'Deploy?')
+  await stage.hear(message('/model'))
+  await asked.promise
+  await stage.hear(press(stage, 'Yes'))
+  await stage.hear(message('/stop'))
+  await eventually(() => answers.includes('Stopped before it was done.'))
+  models.resolve({ models: [] })
+  await stage.hear(message('last'))
+  await shows(stage, 'did last')
+  assert.equal(stage.provider.turns.length, 2)
+  await stage.hear(press(stage, 'Yes'))
+  await shows(stage, 'did Yes')
+})
