@@ -117,17 +117,19 @@ function url(path: string): string {
   return JSON.stringify(new URL(path, import.meta.url).href)
 }
 
-test('nothing is started while sixteen that were ended have not gone yet', async () => {
+test('nothing is started while sixteen that were ended have not gone yet', async (t) => {
   const ledger = new ProcessLedger(new InMemoryStore(), silentLog)
   const deaf = "process.on('SIGTERM', () => {}); console.log('deaf'); setInterval(() => {}, 1e6)"
   const command = { program: process.execPath, args: ['-e', deaf], env: {}, cwd: '/' }
   const started = await Promise.all(Array.from({ length: 16 }, () => CliProcess.start(command, ledger)))
+  t.after(() => Promise.all(started.map((each) => each.kill(0))))
   for (const each of started) for await (const _line of each.lines()) break
   const ending = started.map((each) => each.kill(1000))
   const later = await CliProcess.start(command, ledger)
+  t.after(() => later.kill(0))
   assert.ok(
     started.some(({ ended }) => ended),
     'one of them has gone before the next one was started',
   )
-  await Promise.all([...ending, later.kill(0)])
+  await Promise.all(ending)
 })
