@@ -9,19 +9,22 @@ export interface BringDeps {
   readonly transcribe?: (path: string, signal: AbortSignal) => Promise<string | undefined>
 }
 
-/** Brings what came with a message, or with the one that it answers, to this machine. What cannot be had is named instead; nothing is thrown. */
+/**
+ * Brings what came with a message, or with the one that it answers, to this machine. What cannot be had is named instead;
+ * nothing is thrown.
+ */
 export async function bring(
   { attachments = [], replyTo }: Message,
   place: Place,
   deps: BringDeps,
   signal: AbortSignal,
 ): Promise<readonly Brought[]> {
-  const [own, answered] = await Promise.all(
-    [attachments, replyTo?.attachments ?? []].map((files) =>
-      Promise.all(files.map((attachment) => bringOne(attachment, place, deps, signal))),
-    ),
-  )
-  return [...(own ?? []), ...(answered ?? []).map((each) => ({ ...each, answered: true }))]
+  const one = (attachment: Attachment) => bringOne(attachment, place, deps, signal)
+  const answered = replyTo?.attachments ?? []
+  return Promise.all([
+    ...attachments.map(one),
+    ...answered.map(async (each) => ({ ...(await one(each)), answered: true })),
+  ])
 }
 
 async function bringOne(
