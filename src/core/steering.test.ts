@@ -12,15 +12,19 @@ class SteeredProvider extends ScriptedProvider {
   readonly end = Promise.withResolvers<void>()
   readonly steered: (readonly [turn: string, prompt: string])[] = []
   steering: () => Promise<Steered> = async () => 'taken'
+  /** Called when a turn is to end. */
+  aborted = () => {}
 
-  override script = ({ prompt }: { readonly prompt: string }) =>
-    prompt === 'long'
+  override script = ({ prompt }: { readonly prompt: string }, signal: AbortSignal) => {
+    signal.addEventListener('abort', () => this.aborted())
+    return prompt === 'long'
       ? [
           { type: 'text', delta: 'begun' } as const,
           () => this.end.promise,
           { type: 'turn.ended', stop: 'end_turn' } as const,
         ]
       : [{ type: 'turn.ended', stop: 'end_turn', text: `did ${prompt}` } as const]
+  }
 
   async interrupt(): Promise<boolean> {
     return true
@@ -126,13 +130,9 @@ for (const command of ['/interrupt', '/now mind the tests'])
       begun.resolve()
       return true
     }
-    const run = provider.run.bind(provider)
-    provider.run = (turn, signal) => {
-      signal.addEventListener('abort', () => {
-        asked.resolve('over')
-        provider.end.resolve()
-      })
-      return run(turn, signal)
+    provider.aborted = () => {
+      asked.resolve('over')
+      provider.end.resolve()
     }
     const stage = setStage({ provider })
     await stage.hear(message('long'))
@@ -159,11 +159,7 @@ for (const command of ['/interrupt', '/now mind the tests'])
     }
     provider.steering = never
     provider.interrupt = never
-    const run = provider.run.bind(provider)
-    provider.run = (turn, signal) => {
-      signal.addEventListener('abort', () => provider.end.resolve())
-      return run(turn, signal)
-    }
+    provider.aborted = () => provider.end.resolve()
     const stage = setStage({ provider })
     await stage.hear(message('long'))
     await shows(stage, 'begun')
@@ -204,11 +200,7 @@ test('a /now that waits behind a command at work is dropped by a /stop that come
       return models.promise
     },
   })
-  const run = provider.run.bind(provider)
-  provider.run = (turn, signal) => {
-    signal.addEventListener('abort', () => provider.end.resolve())
-    return run(turn, signal)
-  }
+  provider.aborted = () => provider.end.resolve()
   const stage = setStage({ provider })
   await stage.hear(message('long'))
   await shows(stage, 'begun')

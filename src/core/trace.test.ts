@@ -78,7 +78,8 @@ test('what was held back is edited and taken back like all that waits', async ()
   assert.match(life(stage, two), /held back[\s\S]*taken back while it waited/)
 })
 
-test('what was cut off and then taken back is not run again', async (t) => {
+/** A turn is cut off by the end of ductor; `after` has begun anew. */
+async function cutOff(t: TestContext) {
   const path = file(t)
   const before = setStage({ path })
   before.provider.script = () => [{ type: 'text', delta: 'begun' }, () => new Promise(() => {})]
@@ -88,6 +89,11 @@ test('what was cut off and then taken back is not run again', async (t) => {
   before.kill()
   const after = setStage({ path })
   after.gateway.start()
+  return { go, after }
+}
+
+test('what was cut off and then taken back is not run again', async (t) => {
+  const { go, after } = await cutOff(t)
   await eventually(() => after.transport.token('Run again'))
   await after.hear(redactionOf(go))
   await after.hear(press(after, 'Run again'))
@@ -101,15 +107,7 @@ for (const [label, told] of [
   ['Drop', /cut off[\s\S]*cancelled: by choice/],
 ] as const)
   test(`“${label}” after a restart is a part of the life of the message`, async (t) => {
-    const path = file(t)
-    const before = setStage({ path })
-    before.provider.script = () => [{ type: 'text', delta: 'begun' }, () => new Promise(() => {})]
-    const go = message('go')
-    await before.hear(go)
-    await shows(before, 'begun')
-    before.kill()
-    const after = setStage({ path })
-    after.gateway.start()
+    const { go, after } = await cutOff(t)
     await eventually(() => after.transport.token(label))
     await after.hear(press(after, label))
     await eventually(() => told.test(life(after, go)))

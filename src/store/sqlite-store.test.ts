@@ -169,6 +169,7 @@ test('a store that another program holds for a moment is waited for', async (t) 
     `const db = new (require('node:sqlite').DatabaseSync)(process.argv[1])
     db.exec('begin exclusive')
     console.log('held')
+    // It lets go by itself: whoever waits for it can do nothing meanwhile.
     setTimeout(() => db.close(), 500)`,
     path,
   ])

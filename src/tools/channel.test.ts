@@ -139,7 +139,7 @@ test('a program waits for an answer for as long as it takes', async (t) => {
   const { channel } = await channelOf(t)
   const { program } = channel.serverFor(caller)
   const [node, ...args] = program.command
-  // In this program a second is over after a millisecond: what it would not wait for, it gives up at once.
+  // In this program a second is over after a millisecond: an answer after 1.5 s is one after 25 minutes.
   const hurry = `const { setTimeout: later } = globalThis
     globalThis.setTimeout = (act, ms, ...more) => later(act, ms / 1000, ...more)`
   const preload = ['--import', `data:text/javascript,${encodeURIComponent(hurry)}`]

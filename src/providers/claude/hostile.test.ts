@@ -213,12 +213,15 @@ test('a turn that is stopped while its process starts is never begun', async () 
 })
 
 test('a stop does not wait for a process that takes no other model', { timeout: 10_000 }, async () => {
-  await using on = await hostile(`init(); obeys = false; result('ok')`)
+  await using on = await hostile(`
+    process.stdin.on('data', (chunk) => String(chunk).includes('set_model') && spawn('touch', ['asked']))
+    init(); obeys = false; result('ok')`)
   const resume = (await on.run('trap')).find((event) => event.type === 'session.started')?.sessionId ?? ''
   const abort = new AbortController()
-  setTimeout(() => abort.abort(), 100)
-  const events = await on.run('hello', { model: 'another', resume }, () => {}, abort.signal)
-  assert.equal(endOf(events).stop, 'cancelled')
+  const running = on.run('hello', { model: 'another', resume }, () => {}, abort.signal)
+  await eventually(() => existsSync(join(on.home, 'asked')), 'the wish for another model')
+  abort.abort()
+  assert.equal(endOf(await running).stop, 'cancelled')
   await works(on)
 })
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { InMemoryStore } from '../../../tests/contracts/in-memory.ts'
 import { endOf, textOf } from '../../../tests/contracts/provider.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
 import { silentLog } from '../../../tests/support/stage.ts'
 import type { Turn, TurnEvent } from '../../core/provider.ts'
 import { CodexProvider } from './provider.ts'
@@ -196,15 +198,22 @@ test('a program that hears no interrupt and ignores signals is ended', async () 
   assert.equal(textOf(next), 'on and on')
 })
 
-test('a stop does not wait for a program that opens no conversation', { timeout: 20_000 }, async () => {
+test('a stop does not wait for a program that opens no conversation', { timeout: 20_000 }, async (t) => {
   const abort = new AbortController()
+  const asked = join(tmpdir(), `ductor-asked-${randomUUID()}`)
+  t.after(() => rm(asked, { force: true }))
   const program = server(`end()`).replace(
     `const result = on`,
-    `if (method === 'thread/start') continue
+    `if (method === 'thread/start') {
+      (await import('node:fs')).writeFileSync(${JSON.stringify(asked)}, '')
+      continue
+    }
     const result = on`,
   )
-  setTimeout(() => abort.abort(), 300)
-  const { events } = await runOf(program, { abort })
+  const running = runOf(program, { abort })
+  await eventually(() => existsSync(asked), 'the wish for a conversation')
+  abort.abort()
+  const { events } = await running
   assert.deepEqual(events, [{ type: 'turn.ended', stop: 'cancelled' }])
 })
 
