@@ -76,7 +76,7 @@ export class Condition {
 
   /** The token is not taken. Gives what to do about it. */
   refused(): void {
-    const detail = `Telegram refuses the token of ${this.#bot}: ask @BotFather for the valid one (/mybots, then API Token), and put it into telegram_token. ductor asks again every ten minutes.`
+    const detail = `Telegram refuses the token of ${this.#bot}: ask @BotFather for the valid one (/mybots, then API Token), and put it into telegram_token. ductor asks again by itself, at last every ten minutes.`
     this.#report({ state: 'failed', detail })
   }
 

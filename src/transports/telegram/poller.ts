@@ -236,9 +236,10 @@ export class Poller {
   #pauseMs(error: CallError, failures: number): number {
     const { conflictPauseMs, firstPauseMs, longestPauseMs, refusedPauseMs } = this.#deps.tempo
     if (error.retryAfterMs !== undefined) return error.retryAfterMs
-    if (isRefusal(error)) return refusedPauseMs
     if (error.code === 409) return conflictPauseMs
-    return Math.min(firstPauseMs * 2 ** Math.min(failures - 1, 20), longestPauseMs)
+    // A refusal may be a slip of Telegram's, and over at once; or last until a person does something.
+    const longest = isRefusal(error) ? refusedPauseMs : longestPauseMs
+    return Math.min(firstPauseMs * 2 ** Math.min(failures - 1, 20), longest)
   }
 
   #ignore({ why, strange }: Extract<Heard, { kind: 'ignored' }>): void {

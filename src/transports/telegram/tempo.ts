@@ -9,7 +9,7 @@ export interface Tempo {
   readonly longestPauseMs: number
   /** While another program polls the same bot. */
   readonly conflictPauseMs: number
-  /** While Telegram refuses the token: @BotFather may give it back, and Telegram has been wrong about it before. */
+  /** The longest while Telegram refuses the token: @BotFather may give it back, and Telegram has been wrong before. */
   readonly refusedPauseMs: number
   /** After so long without a conflict the other program has stopped; two that both try again have calm moments, too. */
   readonly calmMs: number
